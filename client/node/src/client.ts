@@ -18,6 +18,7 @@ import { Key } from './key.js';
  */
 export class HmacdClient {
   readonly #settings: CheckedSettings;
+  readonly #channels: Channels;
   readonly #caller: Caller;
 
   /**
@@ -28,7 +29,8 @@ export class HmacdClient {
   constructor(settings: Settings) {
     this.#settings = checkSettings(settings);
     const picker = new Picker(this.#settings.targets.length, Math.random);
-    this.#caller = new Caller(this.#settings, openChannels(this.#settings), picker, Math.random);
+    this.#channels = openChannels(this.#settings);
+    this.#caller = new Caller(this.#settings, this.#channels, picker, Math.random);
   }
 
   /**
@@ -88,7 +90,7 @@ export class HmacdClient {
    * first check that failed. Never rejects.
    */
   doctor(): Promise<string[]> {
-    return diagnose(this.#settings);
+    return diagnose(this.#settings, this.#channels);
   }
 
   /** Refuses new calls, waits up to 5 s for calls in flight, and cancels the others. Idempotent. */

@@ -1,10 +1,12 @@
 // Mutual TLS, and the PEM files of a client.
 
 import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -196,6 +198,20 @@ for (const [name, setting, problem, change] of [
     (files) => void convertKey(caller.privateKey, files.privateKey, 'pkey', '-aes256', '-passout', 'pass:secret'),
   ],
   ['a certificate that has ended', 'certificate', /ended at/, () => authority.issue('caller', -1)],
+  ['a folder', 'ca', /EISDIR|not a regular file/, (files) => ({ ca: dirname(files.ca) })],
+  ['a device without an end', 'ca', /is not a regular file/, () => ({ ca: '/dev/zero' })],
+  [
+    'a file of more than 1 MiB',
+    'certificate',
+    /has more than 1048576 bytes/,
+    (files) => appendFileSync(files.certificate, Buffer.alloc((1 << 20) + 1 - statSync(files.certificate).size, '\n')),
+  ],
+  [
+    'a sparse file of 1 TiB',
+    'privateKey',
+    /has more than 1048576 bytes/,
+    (files) => truncateSync(files.privateKey, 2 ** 40),
+  ],
   ['a key that is too short for TLS', 'certificate', /not usable for TLS/, (files) => writeShortKey(files)],
 ]) {
   test(`${name} is an error of the constructor`, (t) => {
@@ -208,6 +224,103 @@ for (const [name, setting, problem, change] of [
     );
   });
 }
+
+test('a file of 1 MiB is read', (t) => {
+  const files = copies(t, caller);
+  appendFileSync(files.ca, Buffer.alloc((1 << 20) - statSync(files.ca).size, '\n'));
+  const client = new HmacdClient({ targets: ['localhost:1'], ...files });
+  return client.close();
+});
+
+function makeFifo(path) {
+  rmSync(path);
+  execFileSync('mkfifo', [path]);
+}
+
+for (const setting of ['ca', 'certificate', 'privateKey']) {
+  test(`a FIFO in the place of ${setting} does not block the constructor`, (t) => {
+    const files = copies(t, caller);
+    makeFifo(files[setting]);
+    const source = `
+      const { HmacdClient } = require('hmacd-client');
+      try {
+        HmacdClient.fromEnv();
+      } catch (error) {
+        console.log(error.message);
+      }
+    `;
+    const { ca: HMACD_CA, certificate: HMACD_CERT, privateKey: HMACD_KEY } = files;
+    const env = { ...process.env, HMACD_TARGET: 'localhost:1', HMACD_CA, HMACD_CERT, HMACD_KEY };
+    const options = { env, timeout: 60_000, encoding: 'utf8' };
+    const { stdout } = spawnSync(process.execPath, ['--eval', source], options);
+    assert.match(stdout, new RegExp(`^INVALID_ARGUMENT: ${setting} is wrong: ${files[setting]} is not a regular file`));
+  });
+}
+
+test('a FIFO blocks no call, no doctor and no thread of Node', async (t) => {
+  const fake = await tlsFake(t);
+  const files = copies(t, caller);
+  const client = fake.client({ ...files, fileIntervalMillis: 1000, timeoutMillis: 60_000 });
+  const key = keyOf(client);
+  await key.generate('hello');
+  makeFifo(files.privateKey);
+  for (let i = 0; i < 5; i++) { // More than the threads of libuv.
+    fake.failNext(1, 'UNAUTHENTICATED');
+    await key.generate('hello');
+  }
+  assert.deepEqual(await client.doctor(), [`failed: ${fake.target}, files: ${files.privateKey} is not a regular file`]);
+  await readFile(files.ca);
+});
+
+/** Makes the reads of files hang, as of a network file system. Returns their number, and the function that ends it. */
+function hangReads(t) {
+  const open = fs.open;
+  let end;
+  const ended = new Promise((resolve) => (end = resolve));
+  t.after(() => end());
+  const { mock } = t.mock.method(fs, 'open', async (...options) => {
+    await ended;
+    return open(...options);
+  });
+  return { count: () => mock.callCount(), end };
+}
+
+test('at most one read of the files is in flight', async (t) => {
+  const files = copies(t, caller);
+  let renewals = 0;
+  const watch = new TlsFileWatch(files, 1, () => renewals++);
+  t.after(() => watch.stop());
+  const reads = hangReads(t);
+  const first = watch.reload();
+  const others = [watch.reload(), watch.inspect(), watch.reload()];
+  for (let i = 0; i < 10; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 2)); // The timer of the watch.
+  }
+  assert.equal(reads.count(), 1);
+  replace(files, { ca: authority.ca, ...authority.issue('renewed') });
+  reads.end();
+  await Promise.all([first, ...others]);
+  assert.equal(renewals, 1);
+  assert.deepEqual(watch.set.certificate, readFileSync(files.certificate));
+});
+
+test('a call waits for a read of the files until its deadline', async (t) => {
+  const fake = await tlsFake(t);
+  const client = fake.client({ ...caller, timeoutMillis: 60_000 });
+  await keyOf(client).generate('hello');
+  const reads = hangReads(t);
+  fake.failNext(1, 'UNAUTHENTICATED');
+  const error = await keyOf(client).generate('hello', { timeoutMillis: 3000 }).catch((caught) => caught);
+  like({ reason: 'DEADLINE_EXCEEDED', attempts: 1, mayHaveRun: false })(error);
+  assert.equal(reads.count(), 1);
+});
+
+test('doctor does not wait for a read of the files that does not end', async (t) => {
+  const fake = await tlsFake(t);
+  const client = fake.client({ ...caller, timeoutMillis: 500 });
+  hangReads(t);
+  assert.deepEqual(await client.doctor(), [`failed: ${fake.target}, files: the read of the files does not end`]);
+});
 
 function overwrite(path, content) {
   writeFileSync(path, content);

@@ -3,7 +3,7 @@ import { CallState, clientClosed } from './call-state.js';
 import { Cancellation } from './cancellation.js';
 import type { Channels } from './channels.js';
 import { beforeCall, Closed, HmacdError } from './errors.js';
-import { damage, type Failure } from './failure.js';
+import { damage, localFailure, type Failure } from './failure.js';
 import type { Picker } from './picker.js';
 import { Retries, RetryBudget } from './retry.js';
 import type { CheckedSettings } from './settings.js';
@@ -117,9 +117,13 @@ export class Caller {
     cancellation: Cancellation,
   ): Promise<Answer> {
     const retries = new Retries(call.repeatable, this.#budget, this.random);
+    let late = false;
     for (;;) {
       if (cancellation.cancelled) {
         throw state.cancelled(cancellation.reason);
+      }
+      if (late || performance.now() >= deadline) {
+        throw state.error(localFailure('DEADLINE_EXCEEDED', 'the deadline passed before the next attempt', true));
       }
       const outcome = await this.#attempt(call, state, deadline, cancellation);
       if ('answer' in outcome) {
@@ -139,7 +143,14 @@ export class Caller {
         throw state.error(failure);
       }
       if (step.reload) {
-        await sleep(deadline - now, cancellation, renew());
+        late = true; // Not by the clock: a timer of Node can fire a millisecond too early.
+        await sleep(
+          deadline - now,
+          cancellation,
+          renew().then(() => {
+            late = false;
+          }),
+        );
       }
       if (step.delayMillis > 0) {
         await sleep(step.delayMillis, cancellation);

@@ -4,6 +4,7 @@ import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
 import { TlsCredentials } from './tls-credentials.js';
 import { TlsFileWatch } from './tls-file-watch.js';
+import type { TlsSet } from './tls-files.js';
 
 /** The channels of a client: one for each target, with the credentials of the last good set of PEM files. */
 export class Channels {
@@ -30,6 +31,15 @@ export class Channels {
     if (this.#connections[index] === old) {
       this.#replace(index);
     }
+  }
+
+  /**
+   * Reads and checks the PEM files on the disk; undefined if all targets are Unix sockets.
+   *
+   * @throws BadTlsFile if the files are not good
+   */
+  inspectFiles(): Promise<TlsSet> | undefined {
+    return this.#files?.inspect();
   }
 
   close(): void {

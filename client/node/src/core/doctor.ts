@@ -9,11 +9,12 @@ import {
   HealthCheckResponseSchema,
 } from '../gen/health/v1/health_pb.js';
 import { Cancellation } from './cancellation.js';
+import type { Channels } from './channels.js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
 import { TlsCredentials } from './tls-credentials.js';
-import { checkTlsFiles, readTlsFiles, type TlsSet } from './tls-files.js';
+import type { TlsSet } from './tls-files.js';
 
 /** A failed check. The text is `<check>: <what is wrong>`. */
 class Finding extends Error {}
@@ -24,11 +25,11 @@ class Finding extends Error {}
  * Returns one line for each target: `ok: <target>, <facts>` or `failed: <target>, <check>: <what is wrong>`, with the
  * first check that failed.
  */
-export function diagnose(settings: CheckedSettings): Promise<string[]> {
+export function diagnose(settings: CheckedSettings, channels: Channels): Promise<string[]> {
   return Promise.all(
     settings.targets.map(async (target) => {
       try {
-        return `ok: ${[target.name, ...(await examine(target, settings))].join(', ')}`;
+        return `ok: ${[target.name, ...(await examine(target, settings, channels))].join(', ')}`;
       } catch (error) {
         const found = error instanceof Finding ? error.message : `unexpected: ${(error as Error).message}`;
         return `failed: ${target.name}, ${found}`;
@@ -37,13 +38,13 @@ export function diagnose(settings: CheckedSettings): Promise<string[]> {
   );
 }
 
-async function examine(target: Target, settings: CheckedSettings): Promise<string[]> {
+async function examine(target: Target, settings: CheckedSettings, channels: Channels): Promise<string[]> {
   const limit = settings.timeoutMillis;
   if (target.address === undefined) {
     endAtOnce(await openSocket({ path: target.uri.slice('unix:'.length) }, limit));
     return [await health(target, credentials.createInsecure(), limit)];
   }
-  const files = await checkFiles(settings);
+  const files = await checkFiles(channels, limit);
   await lookup(target.address.host).catch((error: NodeJS.ErrnoException) => {
     throw new Finding(`name: ${target.address!.host} was not found (${error.code})`);
   });
@@ -57,11 +58,17 @@ async function examine(target: Target, settings: CheckedSettings): Promise<strin
   return [...facts, await health(target, new TlsCredentials(files), limit)];
 }
 
-async function checkFiles({ tls }: CheckedSettings): Promise<TlsSet> {
+async function checkFiles(channels: Channels, limitMillis: number): Promise<TlsSet> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('the read of the files does not end')), limitMillis);
+  });
   try {
-    return checkTlsFiles(await readTlsFiles(tls!), tls!, Date.now());
+    return await Promise.race([channels.inspectFiles()!, late]);
   } catch (error) {
     throw new Finding(`files: ${(error as Error).message}`);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

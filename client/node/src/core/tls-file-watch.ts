@@ -1,17 +1,12 @@
 import { FileChange } from './file-change.js';
-import {
-  checkTlsFiles,
-  readTlsFiles,
-  readTlsFilesSync,
-  type TlsContent,
-  type TlsPaths,
-  type TlsSet,
-} from './tls-files.js';
+import { TlsFileReader } from './tls-file-reader.js';
+import { checkTlsFiles, readTlsFilesSync, type TlsContent, type TlsPaths, type TlsSet } from './tls-files.js';
 
 /** The last good set of the PEM files, and a timer that reads them. The timer does not keep the process alive. */
 export class TlsFileWatch {
   #set: TlsSet;
   readonly #change: FileChange;
+  readonly #reader: TlsFileReader;
   readonly #timer: NodeJS.Timeout;
   #stopped = false;
 
@@ -24,6 +19,7 @@ export class TlsFileWatch {
     intervalMillis: number,
     private readonly renewed: () => void,
   ) {
+    this.#reader = new TlsFileReader(paths);
     this.#set = checkTlsFiles(readTlsFilesSync(paths), paths, Date.now());
     this.#change = new FileChange(this.#set.digest);
     this.#timer = setInterval(() => void this.#check(), intervalMillis).unref();
@@ -32,6 +28,15 @@ export class TlsFileWatch {
   /** The last good set. */
   get set(): TlsSet {
     return this.#set;
+  }
+
+  /**
+   * Reads the files, and checks the set on the disk, which need not be in use.
+   *
+   * @throws BadTlsFile if the files are not good
+   */
+  async inspect(): Promise<TlsSet> {
+    return checkTlsFiles(await this.#reader.read(), this.paths, Date.now());
   }
 
   /** Reads the files now, and uses them if they are new and good. */
@@ -49,6 +54,9 @@ export class TlsFileWatch {
   }
 
   async #check(): Promise<void> {
+    if (this.#reader.busy) {
+      return;
+    }
     const content = await this.#read();
     if (content !== undefined && this.#change.observe(content.digest)) {
       this.#use(content);
@@ -57,7 +65,7 @@ export class TlsFileWatch {
 
   async #read(): Promise<TlsContent | undefined> {
     try {
-      return await readTlsFiles(this.paths);
+      return await this.#reader.read();
     } catch {
       return undefined; // doctor() shows the reason.
     }

@@ -1,6 +1,6 @@
 import { createHash, createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 
 /** The paths of the PEM files, by the names of their settings. */
@@ -41,26 +41,104 @@ export class BadTlsFile extends Error {
 
 const settings = ['ca', 'certificate', 'privateKey'] as const;
 
+const MAX_FILE_BYTES = 1 << 20;
+const CHUNK_BYTES = 1 << 14;
+
+// The open of a FIFO does not wait for its writer, and a terminal does not become that of the process. Windows has
+// neither flag.
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
 /** @throws BadTlsFile if a file cannot be read */
 export function readTlsFilesSync(paths: TlsPaths): TlsContent {
-  const files = settings.map((setting) => {
+  return contentOf(
+    settings.map((setting) => {
+      try {
+        return readFileSync(paths[setting]);
+      } catch (error) {
+        throw unreadable(setting, paths, error);
+      }
+    }),
+  );
+}
+
+/**
+ * Reads the files one after the other: a read that does not end blocks a thread of libuv, which has only four.
+ *
+ * @throws BadTlsFile if a file cannot be read
+ */
+export async function readTlsFiles(paths: TlsPaths): Promise<TlsContent> {
+  const files: Buffer[] = [];
+  for (const setting of settings) {
     try {
-      return readFileSync(paths[setting]);
+      files.push(await readFile(paths[setting]));
     } catch (error) {
       throw unreadable(setting, paths, error);
     }
-  });
+  }
   return contentOf(files);
 }
 
-/** @throws BadTlsFile if a file cannot be read */
-export async function readTlsFiles(paths: TlsPaths): Promise<TlsContent> {
-  const reads = settings.map((setting) =>
-    readFile(paths[setting]).catch((error: unknown) => {
-      throw unreadable(setting, paths, error);
-    }),
-  );
-  return contentOf(await Promise.all(reads));
+function readFileSync(path: string): Buffer {
+  const file = openSync(path, FLAGS);
+  try {
+    requireRegular(fstatSync(file));
+    const content = new Content();
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const length = readSync(file, chunk, 0, CHUNK_BYTES, null);
+      if (length === 0) {
+        return content.bytes();
+      }
+      content.add(chunk.subarray(0, length));
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function readFile(path: string): Promise<Buffer> {
+  const file = await open(path, FLAGS);
+  try {
+    requireRegular(await file.stat());
+    const content = new Content();
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) {
+        return content.bytes();
+      }
+      content.add(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** The content of a file, with a maximum length. */
+class Content {
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+
+  add(chunk: Buffer): void {
+    this.#length += chunk.length;
+    if (this.#length > MAX_FILE_BYTES) {
+      throw new Unusable(`has more than ${MAX_FILE_BYTES} bytes`);
+    }
+    this.#chunks.push(chunk);
+  }
+
+  bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+/** The end of a sentence about a path. */
+class Unusable extends Error {}
+
+function requireRegular(stats: Stats): void {
+  if (!stats.isFile()) {
+    throw new Unusable('is not a regular file');
+  }
 }
 
 /**
@@ -100,7 +178,9 @@ function contentOf(files: Buffer[]): TlsContent {
 }
 
 function unreadable(setting: keyof TlsPaths, paths: TlsPaths, error: unknown): BadTlsFile {
-  return new BadTlsFile(setting, paths[setting], `cannot be read: ${(error as NodeJS.ErrnoException).code}`);
+  const problem =
+    error instanceof Unusable ? error.message : `cannot be read: ${(error as NodeJS.ErrnoException).code}`;
+  return new BadTlsFile(setting, paths[setting], problem);
 }
 
 function firstCertificate(content: TlsContent, setting: 'ca' | 'certificate', paths: TlsPaths): X509Certificate {
