@@ -2,7 +2,7 @@ import { credentials } from '@grpc/grpc-js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
-import { TlsCredentials } from './tls-credentials.js';
+import { tlsCredentials } from './tls-credentials.js';
 import { TlsFileWatch } from './tls-file-watch.js';
 import type { TlsSet } from './tls-files.js';
 
@@ -59,6 +59,6 @@ export class Channels {
   }
 
   #connect(target: Target): Connection {
-    return new Connection(target, target.address ? new TlsCredentials(this.#files!.set) : credentials.createInsecure());
+    return new Connection(target, target.address ? tlsCredentials(this.#files!.set) : credentials.createInsecure());
   }
 }

@@ -13,7 +13,7 @@ import type { Channels } from './channels.js';
 import { Connection } from './connection.js';
 import type { CheckedSettings } from './settings.js';
 import type { Target } from './target.js';
-import { TlsCredentials } from './tls-credentials.js';
+import { tlsCredentials } from './tls-credentials.js';
 import type { TlsSet } from './tls-files.js';
 
 /** A failed check. The text is `<check>: <what is wrong>`. */
@@ -55,7 +55,7 @@ async function examine(target: Target, settings: CheckedSettings, channels: Chan
     `the client's certificate ends at ${files.notAfter.toISOString()}`,
   ];
   endAtOnce(socket);
-  return [...facts, await health(target, new TlsCredentials(files), limit)];
+  return [...facts, await health(target, tlsCredentials(files), limit)];
 }
 
 async function checkFiles(channels: Channels, limitMillis: number): Promise<TlsSet> {
