@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { HmacdClient, HmacdError, InvalidSetting } from 'hmacd-client';
 import { checkSettings, settingsFromEnv } from '../dist/core/settings.js';
 
 const targets = ['unix:/run/hmacd.sock'];
 
-/** The value in an error: that of a file is not shown, because it may be the content of the file. */
+/** The value in an error: that of a file, and of an unknown setting, may be the content of a file. */
 function valueOf(name, value) {
-  const isFile = ['ca', 'certificate', 'privateKey'].includes(name);
-  return isFile && value !== undefined ? `(${typeof value})` : value;
+  const isHidden = ['ca', 'certificate', 'privateKey', 'timeout'].includes(name);
+  return isHidden && value !== undefined ? `(${typeof value})` : value;
 }
 
 test('the defaults', () => {
@@ -75,14 +76,43 @@ for (const [name, settings] of [
   });
 }
 
-for (const content of ['-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n', Buffer.from('secret')]) {
-  test(`the content of a key as ${typeof content} is refused, and is not in the error`, () => {
+for (const [name, content] of [
+  ['PEM', '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n'],
+  ['PEM in one line', '-----BEGIN PRIVATE KEY-----c2VjcmV0'],
+  ['base64 with CR', 'c2VjcmV0\rc2VjcmV0'],
+  ['a Buffer', Buffer.from('secret')],
+]) {
+  test(`the content of a key as ${name} is refused, and is not in the error`, () => {
     const files = { ca: 'ca.pem', certificate: 'client.pem', privateKey: content };
     assert.throws(
       () => new HmacdClient({ targets: ['localhost:8443'], ...files }),
       (error) => {
         assert.equal(error.setting, 'privateKey');
         assert.doesNotMatch(`${error.message} ${JSON.stringify(error)}`, /c2VjcmV0|secret|73 65/);
+        return true;
+      },
+    );
+  });
+}
+
+for (const [name, settings] of [
+  ['key', { key: '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n' }],
+  ['cert', { cert: Buffer.from('secret') }],
+  ['tls', { tls: { key: 'secret' } }],
+  ['targets[0]', { targets: ['-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n'] }],
+  ['targets', { targets: 'c2VjcmV0\n' }],
+  ['targets', { targets: Buffer.from('secret') }],
+  ['tracer', { tracer: '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n' }],
+  ['timeoutMillis', { timeoutMillis: ['c2VjcmV0\n'] }],
+  ['settings', '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n'],
+]) {
+  test(`a secret in ${name} is not in the error`, () => {
+    assert.throws(
+      () => new HmacdClient(typeof settings === 'string' ? settings : { targets, ...settings }),
+      (error) => {
+        assert.equal(error.setting, name);
+        assert.doesNotMatch(`${inspect(error)} ${JSON.stringify(error)}`, /c2VjcmV0|secret'|73 65/);
+        assert.match(error.value, /^\(\w+\)$/);
         return true;
       },
     );

@@ -61,7 +61,8 @@ export function checkSettings(given: Settings): CheckedSettings {
   }
   for (const [name, value] of Object.entries(given)) {
     if (!names.includes(name)) {
-      throw new InvalidSetting(name, value, `is no setting: the settings are ${names.join(', ')}`);
+      // Not the value, which may be the content of a file.
+      throw new InvalidSetting(name, typeOf(value), `is no setting: the settings are ${names.join(', ')}`);
     }
   }
   const targets = checkTargets(given.targets);
@@ -111,11 +112,11 @@ function checkPaths(given: Settings): TlsPaths {
 }
 
 function checkPath(name: string, value: unknown): string {
-  if (typeof value === 'string' && /^[^\n]+$/.test(value)) {
+  if (typeof value === 'string' && value !== '' && !isFileContent(value)) {
     return value;
   }
   // Not the value, which may be the content of the file.
-  throw outOfRange(name, value === undefined ? undefined : `(${typeof value})`, 'must be the path of a PEM file');
+  throw outOfRange(name, value === undefined ? undefined : typeOf(value), 'must be the path of a PEM file');
 }
 
 function checkNumber(name: string, value: unknown, defaultValue: number, least: number, most: number): number {
@@ -135,6 +136,23 @@ function checkMethod<T extends object>(name: string, value: T | undefined, metho
   return value;
 }
 
-function outOfRange(name: string, value: unknown, rule: string): InvalidSetting {
+function outOfRange(name: string, given: unknown, rule: string): InvalidSetting {
+  const value = hasFileContent(given) ? typeOf(given) : given;
   return new InvalidSetting(name, value, `${rule}, but is ${inspect(value, { depth: 1, breakLength: Infinity })}`);
+}
+
+/** Whether a value of another setting may be the content of a file, for example a private key. */
+function hasFileContent(value: unknown): boolean {
+  if (typeof value === 'string') {
+    return isFileContent(value);
+  }
+  return Array.isArray(value) ? value.some(hasFileContent) : ArrayBuffer.isView(value);
+}
+
+function isFileContent(text: string): boolean {
+  return /[\0\r\n]|-----BEGIN/.test(text);
+}
+
+function typeOf(value: unknown): string {
+  return `(${typeof value})`;
 }
