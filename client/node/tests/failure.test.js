@@ -5,10 +5,11 @@ import { test } from 'node:test';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { Metadata, status } from '@grpc/grpc-js';
-import { HmacdError } from 'hmacd-client';
+import { HmacdClient, HmacdError } from 'hmacd-client';
 import { failureOf, isRetryable } from '../dist/core/failure.js';
 import { ErrorInfoSchema } from '../dist/gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../dist/gen/google/rpc/status_pb.js';
+import { eventually, like, startRefusing, unknownReasons } from './support.js';
 
 /** The failure with an ErrorInfo of hmacd. */
 function failure(info, details) {
@@ -46,7 +47,36 @@ test('an unknown reason is retryable only with a mark of the daemon', () => {
   const found = failure({ reason: 'NEW_REASON' }, '');
   assert.equal(isRetryable(found), false);
   assert.equal(isRetryable({ ...found, retryDelayMillis: 0 }), true);
-  assert.equal(isRetryable({ ...found, reason: 'ACCESS_DENIED', retryDelayMillis: 0 }), false);
+  assert.equal(isRetryable({ ...failure({ reason: 'ACCESS_DENIED' }, ''), retryDelayMillis: 0 }), false);
+});
+
+for (const reason of unknownReasons) {
+  test(`${reason} of a daemon is an unknown reason`, async (t) => {
+    const refusals = [{ reason }, ...Array.from({ length: 30 }, () => ({ reason, retry: true }))];
+    const { target, left } = await startRefusing(t, refusals);
+    const client = new HmacdClient({ targets: [target], timeoutMillis: 60_000 });
+    t.after(() => client.close());
+    const key = client.key('k', 'HMAC_SHA_256');
+    await assert.rejects(
+      key.generate('m'),
+      like({ name: 'HmacdError', reason, retryable: false, mayHaveRun: true, attempts: 1 }),
+    );
+    // With RetryInfo, the client makes the next attempt.
+    const abort = new AbortController();
+    const call = key.generate('m', { signal: abort.signal });
+    await eventually(() => left.length <= 20);
+    abort.abort();
+    await assert.rejects(call);
+  });
+}
+
+test('the reasons of a daemon that are also local keep their types', async (t) => {
+  const { target } = await startRefusing(t, [{ reason: 'DEADLINE_EXCEEDED' }, { reason: 'MESSAGE_TOO_LONG' }]);
+  const client = new HmacdClient({ targets: [target] });
+  t.after(() => client.close());
+  const key = client.key('k', 'HMAC_SHA_256');
+  await assert.rejects(key.generate('m'), like({ name: 'DeadlineExceeded', retryable: true, attempts: 1 }));
+  await assert.rejects(key.generate('m'), like({ name: 'MessageTooLong', retryable: false, attempts: 1 }));
 });
 
 test('the local reasons that are retryable', () => {

@@ -48,11 +48,12 @@ test('a transport failure: at once on another target, after a back-off without o
 
 for (const reason of ['TOKEN_BUSY', 'SOME_NEW_REASON', 'UNSPECIFIED']) {
   test(`${reason}: the delay of the daemon is added to the back-off, and 0 means no wait`, () => {
-    const busy = failure(reason, { retryDelayMillis: 700 });
+    const unknown = reason !== 'TOKEN_BUSY';
+    const busy = failure(reason, { unknown, retryDelayMillis: 700 });
     const call = retries(0.5);
     const delays = Array.from({ length: 3 }, () => call.next(busy, 60_000, true).delayMillis);
     assert.deepEqual(delays, [725, 750, 800]);
-    const atOnce = failure(reason, { retryDelayMillis: 0 });
+    const atOnce = failure(reason, { unknown, retryDelayMillis: 0 });
     assert.equal(retries().next(atOnce, 60_000, false).delayMillis, 0);
   });
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ProxyTracerProvider, SpanKind, SpanStatusCode } from '@opentelemetry/api';
-import { fakeKey } from './support.js';
+import { HmacdClient } from 'hmacd-client';
+import { fakeKey, like, startRefusing, unknownReasons } from './support.js';
 
 /** A tracer and a meter that keep what they get. */
 function recorder() {
@@ -54,6 +55,21 @@ test('one span and one duration for each call, with all attempts', async (t) => 
     [generate, verify].map((attributes) => ({ name: 'rpc.client.duration', unit: 'ms', attributes })),
   );
   assert.ok(records.every(({ value }) => value > 0));
+});
+
+test('unknown reasons of a daemon have one error.type', async (t) => {
+  const { spans, records, tracer, meter } = recorder();
+  const reasons = [...unknownReasons, 'x'.repeat(100), 'INTERNAL'];
+  const { target } = await startRefusing(t, reasons.map((reason) => ({ reason })));
+  const client = new HmacdClient({ targets: [target], tracer, meter });
+  t.after(() => client.close());
+  const key = client.key('k', 'HMAC_SHA_256');
+  for (const reason of reasons) {
+    await assert.rejects(key.generate('m'), like({ reason }));
+  }
+  const expected = [...unknownReasons.map(() => 'UNKNOWN'), 'UNKNOWN', 'INTERNAL'];
+  assert.deepEqual(spans.map(({ attributes }) => attributes['error.type']), expected);
+  assert.deepEqual(records.map(({ attributes }) => attributes['error.type']), expected);
 });
 
 test('a cancelled call has a span without a target', async (t) => {

@@ -5,6 +5,8 @@ import { isRetryable, type Failure } from './failure.js';
 export class CallState {
   target = '';
   attempts = 0;
+  /** The attribute `error.type` of the error: a text of a peer would have any number of values. */
+  errorType = '';
   #requestId = '';
   #mayHaveRun = false;
   #transport: Failure | undefined;
@@ -48,9 +50,12 @@ export class CallState {
     return this.#error({ reason: 'CANCELLED', text: 'the caller cancelled the call' });
   }
 
-  #error(failure: Pick<Failure, 'reason' | 'text' | 'limit' | 'size' | 'retryDelayMillis'>): HmacdError {
+  #error(
+    failure: Pick<Failure, 'reason' | 'unknown' | 'text' | 'limit' | 'size' | 'retryDelayMillis'>,
+  ): HmacdError {
     const { target, attempts } = this;
-    const { reason, text, limit, size } = failure;
+    const { reason, unknown = false, text, limit, size } = failure;
+    this.errorType = unknown ? 'UNKNOWN' : reason;
     const retryable = isRetryable(failure);
     const details = {
       reason,
@@ -61,6 +66,9 @@ export class CallState {
       attempts,
       requestId: this.#requestId,
     };
+    if (unknown) {
+      return new HmacdError(details);
+    }
     switch (reason) {
       case 'MESSAGE_TOO_LONG':
         return new MessageTooLong(details, limit ?? 0, size || this.call.size);

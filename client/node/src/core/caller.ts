@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { CallState, clientClosed } from './call-state.js';
 import { Cancellation } from './cancellation.js';
 import type { Channels } from './channels.js';
-import { beforeCall, Closed, HmacdError } from './errors.js';
+import { beforeCall, Closed } from './errors.js';
 import { damage, localFailure, type Failure } from './failure.js';
 import type { Picker } from './picker.js';
 import { Retries, RetryBudget } from './retry.js';
@@ -103,7 +103,7 @@ export class Caller {
     try {
       return await this.#attempts(call, state, deadline, cancellation);
     } catch (error) {
-      reason = error instanceof HmacdError ? error.reason : 'INTERNAL';
+      reason = state.errorType || 'INTERNAL';
       throw error;
     } finally {
       end({ target: state.target, attempts: state.attempts, reason });

@@ -126,7 +126,7 @@ export class DeadlineExceeded extends HmacdError {
   override readonly name = 'DeadlineExceeded';
 }
 
-/** The error of the type for its reason. */
+/** The error of the type for its reason, which is not an unknown reason of a daemon. */
 export function errorOf(details: ErrorDetails): HmacdError {
   switch (details.reason) {
     case 'KMS_INVALID_MAC':

@@ -10,6 +10,8 @@ import { tlsCause } from './tls-cause.js';
 /** Why one attempt failed. */
 export interface Failure {
   readonly reason: Reason;
+  /** Whether the daemon gave a reason that this version does not know, or the name of a local reason. */
+  readonly unknown?: boolean | undefined;
   readonly text: string;
   readonly requestId: string;
   /** Whether the failure is of the connection or the daemon, so that its target is suspended. */
@@ -64,16 +66,16 @@ const reasons: ReadonlySet<string> = new Set(
   Object.keys(ErrorReason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name)), // TypeScript adds the numbers.
 );
 
-type Mark = Pick<Failure, 'reason' | 'retryDelayMillis'>;
+type Mark = Pick<Failure, 'reason' | 'unknown' | 'retryDelayMillis'>;
 
 /** Whether the same call may succeed later. */
 export function isRetryable(failure: Mark): boolean {
-  return retryable.has(failure.reason) || isMarkedUnknown(failure);
+  return failure.unknown ? isMarkedUnknown(failure) : retryable.has(failure.reason);
 }
 
 /** Whether a newer daemon permits a retry (RetryInfo) after a reason of its own. */
-export function isMarkedUnknown({ reason, retryDelayMillis }: Mark): boolean {
-  return retryDelayMillis !== undefined && !reasons.has(reason);
+export function isMarkedUnknown({ unknown = false, retryDelayMillis }: Mark): boolean {
+  return unknown && retryDelayMillis !== undefined;
 }
 
 /** A failure that the client itself detects, without an answer of the daemon. */
@@ -111,14 +113,16 @@ export function failureOf(error: ServiceError, secure: boolean): Failure {
   };
   if (info !== undefined) {
     const reason = oneLine(info.reason);
+    const unknown = !reasons.has(reason);
     return {
       ...common,
       reason,
+      unknown,
       text: error.details,
       transport: reason === 'STOPPING',
       answered: true,
       notSent: false,
-      mayHaveRun: executed.has(reason) || !reasons.has(reason),
+      mayHaveRun: executed.has(reason) || unknown,
       retryDelayMillis: retryDelay(rpcStatus!),
       limit: bytes(info.metadata.maximum),
       size: bytes(info.metadata.given),

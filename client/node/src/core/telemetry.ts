@@ -34,7 +34,7 @@ export interface Telemetry {
 export interface Ending {
   readonly target: string;
   readonly attempts: number;
-  /** The reason of the error; undefined after a success. */
+  /** The reason of the error, or `UNKNOWN`; undefined after a success. */
   readonly reason: string | undefined;
 }
 
