@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { test } from 'node:test';
-import { HmacdError, InvalidMac } from 'hmacd-client';
+import { HmacdClient, HmacdError, InvalidMac } from 'hmacd-client';
 import { github, slack, standardWebhooks, stripe, verifyWebhooks } from 'hmacd-client/webhooks';
-import { fakeKey, like, vectors } from './support.js';
+import { fakeKey, like, startRefusing, vectors } from './support.js';
 
 const { body, time } = vectors.webhooks;
 const schemes = { github, stripe, slack, standard: standardWebhooks };
@@ -132,6 +132,19 @@ for (const [name, header, values] of [
   }
 }
 
+test('reserved content has a wrong signature', async (t) => {
+  const { fake, key, other } = await keys(t);
+  const verify = () => github.verify(vectors.webhooks.github, body, [other, key], { now: at(time) });
+  fake.failNext(2, 'RESERVED_MESSAGE');
+  await assert.rejects(verify(), (error) => {
+    assert.ok(error instanceof InvalidMac, error);
+    return like({ target: fake.target, attempts: 1 })(error);
+  });
+  fake.failNext(1, 'RESERVED_MESSAGE');
+  fake.failNext(1, 'INTERNAL');
+  await assert.rejects(verify(), like({ reason: 'INTERNAL' }));
+});
+
 test('several signatures of a header: one that matches is enough, and their number is limited', async (t) => {
   const { fake, key } = await keys(t);
   const wrong = Buffer.alloc(32).toString('base64');
@@ -197,8 +210,8 @@ test('an id with a dot is not signed', async (t) => {
 });
 
 /** A server with the middleware. Returns a function that posts a body, and returns the status and the answer. */
-async function serve(t, key, before = () => {}) {
-  const verify = verifyWebhooks(github, key);
+async function serve(t, key, before = () => {}, scheme = github) {
+  const verify = verifyWebhooks(scheme, key);
   const server = createServer(async (request, response) => {
     await before(request);
     await verify(request, response, (error) => {
@@ -231,6 +244,13 @@ test('the middleware answers 413 to a body that is too long', async (t) => {
   assert.equal((await post('b'.repeat(65_537), vectors.webhooks.github))[0], 413);
 });
 
+test('the middleware answers 401 to reserved content', async (t) => {
+  const { fake, key } = await keys(t);
+  const post = await serve(t, key);
+  fake.failNext(1, 'RESERVED_MESSAGE');
+  assert.deepEqual(await post(body, vectors.webhooks.github), [401, '']);
+});
+
 test('the middleware answers 400 to an empty body', async (t) => {
   const { key } = await keys(t);
   const post = await serve(t, key);
@@ -250,6 +270,17 @@ test('the middleware does not read a body without end', async (t) => {
   const [{ statusCode }] = await once(endless, 'response');
   assert.equal(statusCode, 413);
   assert.equal(fake.calls.length, 0);
+});
+
+test('the middleware passes a local reason of a daemon as an error', async (t) => {
+  const { target } = await startRefusing(t, [{ reason: 'INVALID_ARGUMENT' }], 'VerifyMac');
+  const client = new HmacdClient({ targets: [target] });
+  t.after(() => client.close());
+  const post = await serve(t, client.key('k', 'HMAC_SHA_256'), undefined, stripe);
+  const headers = { 'Stripe-Signature': `t=${Math.floor(Date.now() / 1000)},v1=${'0'.repeat(64)}` };
+  const [status, text] = await post('', headers); // The signed content is not empty.
+  assert.equal(status, 500);
+  assert.match(text, /HmacdError: INVALID_ARGUMENT/);
 });
 
 test('the middleware passes an outage as an error', async (t) => {

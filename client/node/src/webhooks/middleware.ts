@@ -32,7 +32,7 @@ export function verifyWebhooks(
       if (error instanceof InvalidMac) {
         return answer(response, 401);
       }
-      if (body?.length === 0 && error instanceof HmacdError && error.reason === 'INVALID_ARGUMENT') {
+      if (error instanceof HmacdError && error.reason === 'INVALID_ARGUMENT' && body?.length === 0 && !error.attempts) {
         return answer(response, 400);
       }
       return error instanceof MessageTooLong ? answer(response, 413) : next(error);

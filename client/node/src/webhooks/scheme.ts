@@ -104,6 +104,8 @@ async function verifyAny(
       } catch (error) {
         if (error instanceof InvalidMac) {
           wrong = error;
+        } else if (error instanceof HmacdError && error.reason === 'RESERVED_MESSAGE') {
+          wrong = reserved(error);
         } else {
           undecided ??= error;
         }
@@ -143,6 +145,18 @@ function requireSha256(keys: readonly MacKey[]): void {
 
 function invalid(text: string): InvalidMac {
   return new InvalidMac(beforeCall('KMS_INVALID_MAC', text));
+}
+
+/** hmacd makes no MAC of a reserved message, so a signature of it is wrong. */
+function reserved({ mayHaveRun, target, attempts, requestId }: HmacdError): InvalidMac {
+  const text = 'hmacd makes no MAC of this content, which is reserved';
+  return new InvalidMac({
+    ...beforeCall('KMS_INVALID_MAC', text),
+    mayHaveRun,
+    target,
+    attempts,
+    requestId,
+  });
 }
 
 function headerOf(headers: WebhookHeaders, name: string): string | undefined {
