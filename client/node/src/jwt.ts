@@ -63,9 +63,9 @@ export async function verifyJwt(token: string, verifier: JwtVerifier): Promise<J
   if (payload === undefined || signature === undefined || others.length > 0) {
     throw new errors.JWSInvalid('the token is not a text of three parts');
   }
-  const { alg, kid, typ, crit, b64 } = headerOf(token);
-  if (crit !== undefined || b64 !== undefined) {
-    throw new errors.JOSENotSupported('the header has an extension');
+  const { alg, kid, typ, crit, b64 = true } = headerOf(token);
+  if (crit !== undefined || b64 !== true) {
+    throw new errors.JOSENotSupported('the header has a critical extension, or the payload is text');
   }
   if (typeof kid !== 'string' || !Object.hasOwn(keys, kid)) {
     throw new errors.JWKSNoMatchingKey();

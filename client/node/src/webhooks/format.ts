@@ -24,9 +24,9 @@ export interface Format {
   parse(header: (name: string) => string | undefined): Signatures | undefined;
 }
 
-/** The bytes of 64 lowercase hexadecimal digits; undefined for another text. */
+/** The bytes of 64 hexadecimal digits; undefined for another text. */
 export function hexMac(text: string): Buffer | undefined {
-  return /^[0-9a-f]{64}$/.test(text) ? Buffer.from(text, 'hex') : undefined;
+  return /^[0-9a-fA-F]{64}$/.test(text) ? Buffer.from(text, 'hex') : undefined;
 }
 
 /** The bytes of a MAC of HMAC_SHA_256 in base64; undefined for another text. */
