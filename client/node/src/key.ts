@@ -9,6 +9,8 @@ export interface MacKey {
   readonly algorithm: MacAlgorithm;
   /** The deadline of a call from its start. Without it, only the caller limits the calls. */
   readonly timeoutMillis?: number | undefined;
+  /** The maximum length of a message in bytes. */
+  readonly maxMessageBytes?: number | undefined;
   generate(message: string | Uint8Array, options?: CallOptions): Promise<Buffer>;
   verify(message: string | Uint8Array, mac: Uint8Array, options?: CallOptions): Promise<void>;
 }
@@ -47,6 +49,11 @@ export class Key implements MacKey {
   /** The setting `timeoutMillis` of the client. */
   get timeoutMillis(): number {
     return this.#caller.timeoutMillis;
+  }
+
+  /** The setting `maxMessageBytes` of the client. */
+  get maxMessageBytes(): number {
+    return this.#maxMessageBytes;
   }
 
   /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, request } from 'node:http';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { HmacdClient, HmacdError, InvalidMac } from 'hmacd-client';
 import { github, slack, standardWebhooks, stripe, verifyWebhooks } from 'hmacd-client/webhooks';
@@ -258,6 +259,27 @@ test('the middleware answers 401 to reserved content', async (t) => {
   const post = await serve(t, key);
   fake.failNext(1, 'RESERVED_MESSAGE');
   assert.deepEqual(await post(body, vectors.webhooks.github), [401, '']);
+});
+
+test('the middleware buffers at most the longest message of its keys', async (t) => {
+  const { fake, client, key } = await keys(t, { maxMessageBytes: 100 });
+  const long = fake.client({ maxMessageBytes: 200 }).key('HMAC_SHA_256', 'HMAC_SHA_256');
+  assert.deepEqual([key.maxMessageBytes, long.maxMessageBytes], [100, 200]);
+  for (const [allowed, limit] of [
+    [key, 100],
+    [[client.key('other', 'HMAC_SHA_256'), long], 200],
+    [{ algorithm: 'HMAC_SHA_256', verify: () => {}, generate: () => {} }, 1 << 20],
+  ]) {
+    const middleware = verifyWebhooks(github, allowed);
+    let pushed = 0;
+    const request = new Readable({ read() { this.push(Buffer.alloc(50)); pushed += 50; }, highWaterMark: 1 });
+    request.headers = vectors.webhooks.github;
+    const response = { req: { complete: true }, setHeader() {}, end() {} };
+    await middleware(request, response, assert.ifError);
+    assert.equal(response.statusCode, 413);
+    assert.ok(pushed > limit && pushed <= limit + 200, `${pushed} of ${limit}`);
+    request.destroy();
+  }
 });
 
 test('the middleware answers 400 to an empty body', async (t) => {

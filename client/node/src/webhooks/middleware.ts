@@ -6,6 +6,7 @@ import type { WebhookScheme } from './scheme.js';
 /** A request of Express, or of Node. */
 export type WebhookRequest = IncomingMessage & { body?: unknown };
 
+/** The limit for keys without `maxMessageBytes`. */
 const MAX_BODY_BYTES = 1 << 20;
 
 /**
@@ -19,10 +20,13 @@ export function verifyWebhooks(
   scheme: WebhookScheme,
   keys: MacKey | readonly MacKey[],
 ): (request: WebhookRequest, response: ServerResponse, next: (error?: unknown) => void) => Promise<void> {
+  const limits = ('generate' in keys ? [keys] : keys).map((key) => key.maxMessageBytes ?? MAX_BODY_BYTES);
+  // Not more than can be verified: the sender is not known yet.
+  const maxBytes = limits.length === 0 ? MAX_BODY_BYTES : Math.max(...limits);
   return async (request, response, next) => {
     let body: Buffer | undefined;
     try {
-      body = await rawBody(request);
+      body = await rawBody(request, maxBytes);
       if (body === undefined) {
         return answer(response, 413);
       }
@@ -42,7 +46,7 @@ export function verifyWebhooks(
 }
 
 /** The received bytes; undefined if they are too long. */
-async function rawBody(request: WebhookRequest): Promise<Buffer | undefined> {
+async function rawBody(request: WebhookRequest, maxBytes: number): Promise<Buffer | undefined> {
   if (Buffer.isBuffer(request.body)) {
     return request.body;
   }
@@ -54,7 +58,7 @@ async function rawBody(request: WebhookRequest): Promise<Buffer | undefined> {
   // The end of the loop must not destroy the connection before the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
+    if (size > maxBytes) {
       return undefined;
     }
     chunks.push(chunk);
