@@ -7,7 +7,7 @@ and the asyncio client are two drivers of the same rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
@@ -91,7 +91,7 @@ class Progress:
     """The reason of the attempt before the last one."""
     unknown_reason: bool = False
     """Whether the error has a reason of the daemon that this version does not know."""
-    repeated: set[Action] = field(default_factory=set)
+    repeated: tuple[Action, ...] = ()
 
 
 class Action(Enum):
@@ -146,27 +146,34 @@ def attempts(
     :param deadline: a time of the clock of `rules`
     :raises HmacdError: if the call failed
     """
-    pick = rules.picker.pick(rules.clock())
+    picker, clock = rules.picker, rules.clock
+    pick = picker.pick(clock())
     while True:
         try:
             # A change is not repeated, so it has the whole time of the call.
-            limited = (
-                call.repeatable
-                and pick.others
-                and deadline - rules.clock() > rules.attempt_timeout
-            )
-            result = yield from _attempt(pick, deadline, limited, rules, progress)
+            remaining = deadline - clock()
+            limited = call.repeatable and pick.others and remaining > rules.attempt_timeout
+            result: Result = _DEADLINE
+            if remaining > 0:
+                progress.attempts += 1
+                progress.target = rules.targets[pick.target]
+                progress.no_connection = None
+                timeout = rules.attempt_timeout if limited else remaining
+                result = yield Attempt(pick.target, timeout, wait_for_ready=False)
+                if pick.waits and isinstance(result, Failure) and result.not_sent:
+                    result = yield from _waiting(pick, result, deadline, rules, progress)
         except BaseException:
-            rules.picker.abandoned(pick)
+            picker.abandoned(pick)
             raise
         if isinstance(result, Answer):
-            rules.picker.answered(pick)
+            picker.answered(pick)
             if call.intact(result.response):
                 if progress.attempts == 1:
                     rules.budget.earn()
                 return result
             failure = replace(DAMAGE, request_id=result.request_id())
         else:
+            assert result is not None
             failure = result
         progress.request_id = failure.request_id or progress.request_id
         damaged = isinstance(result, Answer)
@@ -175,46 +182,38 @@ def attempts(
 
         action = _action(failure, limited)
         if action is Action.SUSPEND:
-            rules.picker.failed(pick, rules.clock())
+            picker.failed(pick, clock())
         elif failure.reason:
-            rules.picker.answered(pick)
+            picker.answered(pick)
         else:
-            rules.picker.abandoned(pick)
+            picker.abandoned(pick)
         delay = _delay(action, failure, rules, progress)
-        in_time = delay == 0 or rules.clock() + delay < deadline
+        in_time = delay == 0 or clock() + delay < deadline
         if not (in_time and _repeated(action, call, failure, rules, progress)):
             raise _error(call, failure, progress)
         progress.before = failure.reason or failure.text
 
         if action is Action.RENEW:
             yield Renew(pick.target)
-            pick = rules.picker.repeat(pick, rules.clock())
+            pick = picker.repeat(pick, clock())
             continue
         if delay > 0:
             yield Sleep(delay)
-        pick = rules.picker.pick(rules.clock(), avoid=pick.target)
+        pick = picker.pick(clock(), avoid=pick.target)
 
 
-def _attempt(
-    pick: Pick, deadline: float, limited: bool, rules: Rules, progress: Progress
-) -> Generator[Step, Result, Answer[Any] | Failure]:
+def _waiting(
+    pick: Pick, failure: Failure, deadline: float, rules: Rules, progress: Progress
+) -> Generator[Step, Result, Result]:
+    """The attempt again, with a call that waits for its connection.
+
+    Such a call never says why there is no connection, so `failure` is that of a call before it.
+    """
+    progress.no_connection = failure
     remaining = deadline - rules.clock()
     if remaining <= 0:
         return _DEADLINE
-    progress.attempts += 1
-    progress.target = rules.targets[pick.target]
-    progress.no_connection = None
-    timeout = rules.attempt_timeout if limited else remaining
-    result = yield Attempt(pick.target, timeout, wait_for_ready=False)
-    if pick.waits and isinstance(result, Failure) and result.not_sent:
-        # A call that waits for its connection never says why there is none. So it asks first.
-        progress.no_connection = result
-        remaining = deadline - rules.clock()
-        if remaining <= 0:
-            return _DEADLINE
-        result = yield Attempt(pick.target, remaining, wait_for_ready=True)
-    assert result is not None
-    return result
+    return (yield Attempt(pick.target, remaining, wait_for_ready=True))
 
 
 _DEADLINE = Failure(code="DEADLINE_EXCEEDED", not_sent=True)
@@ -249,7 +248,7 @@ def _repeated(
     if action in {Action.ONCE_MORE, Action.RENEW}:
         if action in progress.repeated:
             return False
-        progress.repeated.add(action)
+        progress.repeated += (action,)
     return failure.not_sent or rules.budget.take()
 
 

@@ -23,5 +23,7 @@ class Budget:
 
     def earn(self) -> None:
         """Adds 0.1 token, for a call that succeeded at its first attempt."""
+        if self._tokens == _CAPACITY:
+            return  # Without the lock: most calls find the bucket full.
         with self._lock:
             self._tokens = min(_CAPACITY, self._tokens + _REFUND)

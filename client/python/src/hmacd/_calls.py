@@ -19,6 +19,7 @@ R = TypeVar("R", bound=Message)
 
 Bytes: TypeAlias = bytes | bytearray | memoryview
 Text: TypeAlias = Bytes | str
+_BYTES = (bytes, bytearray, memoryview)  # isinstance is faster than with the union.
 
 MAC_SERVICE = "hmacd.v1.MacService"
 _KEY_SERVICE = "hmacd.v1.KeyService"
@@ -64,13 +65,14 @@ def generate(
 ) -> Call[macs.GenerateMacResponse]:
     """:raises HmacdError: if the message is empty or too long"""
     data = _message(message, most_bytes)
-    number = _number(algorithm)
+    number = _NUMBERS[algorithm]
 
     def intact(answer: macs.GenerateMacResponse) -> bool:
+        mac = answer.mac
         return (
             answer.verified_message_crc32c
-            and answer.mac_crc32c == crc32c(answer.mac)
-            and len(answer.mac) == algorithm.mac_bytes
+            and answer.mac_crc32c == crc32c(mac)
+            and len(mac) == algorithm.mac_bytes
             and answer.mac_algorithm == number
         )
 
@@ -89,12 +91,12 @@ def verify(
     :raises InvalidMac: if the MAC has another length than that of the algorithm
     :raises HmacdError: if the message is empty or too long
     """
-    if not isinstance(mac, Bytes):
+    if not isinstance(mac, _BYTES):
         raise TypeError(f"the MAC is {type(mac).__name__}, not bytes: decode hex or base64 first")
     data, tag = _message(message, most_bytes), bytes(mac)
     if len(tag) != algorithm.mac_bytes:
         raise InvalidMac("KMS_INVALID_MAC", f"a MAC of {algorithm} has {algorithm.mac_bytes} bytes")
-    number = _number(algorithm)
+    number = _NUMBERS[algorithm]
 
     def intact(answer: macs.VerifyMacResponse) -> bool:
         return (
@@ -145,8 +147,9 @@ def algorithm_of(number: int) -> MacAlgorithm:
     return MacAlgorithm(name.removeprefix("MAC_ALGORITHM_"))
 
 
-def _number(algorithm: MacAlgorithm) -> algorithms.MacAlgorithm:
-    return getattr(algorithms, f"MAC_ALGORITHM_{algorithm}")  # type: ignore[no-any-return]
+_NUMBERS: dict[MacAlgorithm, algorithms.MacAlgorithm] = {
+    algorithm: getattr(algorithms, f"MAC_ALGORITHM_{algorithm}") for algorithm in MacAlgorithm
+}
 
 
 def to_bytes(message: Text) -> bytes:
@@ -155,7 +158,7 @@ def to_bytes(message: Text) -> bytes:
     :raises TypeError: if the message is neither bytes nor str
     :raises HmacdError: if a str is not valid Unicode
     """
-    if isinstance(message, Bytes):
+    if isinstance(message, _BYTES):
         return bytes(message)
     if not isinstance(message, str):
         raise TypeError(f"the message is {type(message).__name__}, not bytes or str")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
@@ -54,16 +53,19 @@ class Connection:
     def __init__(self, channel: Any) -> None:
         """:param channel: a `grpc.Channel` or a `grpc.aio.Channel`"""
         self.channel = channel
-        self._methods: dict[str, Any] = {}
+        self._methods: dict[type, Any] = {}  # By the type of the response.
 
     def method(self, call: Call[Any]) -> Any:
         """The method of a call, as a function."""
-        method = self._methods.get(call.path)
+        method = self._methods.get(call.response)
         if method is None:  # Also if two threads make it at the same time: the last one stays.
             method = self.channel.unary_unary(
-                call.path, type(call.request).SerializeToString, call.response.FromString
+                call.path,
+                type(call.request).SerializeToString,
+                call.response.FromString,
+                _registered_method=True,  # As in the stubs of protoc: the call is cheaper.
             )
-            self._methods[call.path] = method
+            self._methods[call.response] = method
         return method
 
 
@@ -72,7 +74,9 @@ class ChannelsClosed(Exception):
 
 
 @dataclass(slots=True)
-class _Slot(Generic[C]):
+class Slot(Generic[C]):
+    """A channel in use."""
+
     channel: C
     pem: Pem | None
     calls: int = 0
@@ -94,19 +98,21 @@ class Channels(Generic[C]):
     ) -> None:
         self._lock = threading.Lock()
         self._targets = targets
+        self._secure = [not target.is_unix for target in targets]
         self._open = open_channel
         self._close = close_channel
-        self._slots: list[_Slot[C] | None] = [None] * len(targets)
+        self._slots: list[Slot[C] | None] = [None] * len(targets)
         self._retired: set[C] = set()
         self._closed = False
 
-    @contextmanager
-    def use(self, target: int, pem: Pem | None) -> Iterator[C]:
-        """Yields the channel for a call to a target, with the certificates `pem`.
+    def take(self, target: int, pem: Pem | None) -> Slot[C]:
+        """Takes the channel for a call to a target, with the certificates `pem`.
+
+        The call ends with `give_back`.
 
         :raises ChannelsClosed: after `take_all`
         """
-        wanted = None if self._targets[target].is_unix else pem
+        wanted = pem if self._secure[target] else None
         with self._lock:
             if self._closed:
                 raise ChannelsClosed
@@ -114,21 +120,22 @@ class Channels(Generic[C]):
             idle = None
             if slot is None or slot.pem is not wanted:
                 idle = self._retire(target)
-                slot = _Slot(self._open(self._targets[target], wanted), wanted)
+                slot = Slot(self._open(self._targets[target], wanted), wanted)
                 self._slots[target] = slot
             slot.calls += 1
         if idle is not None:
             self._close(idle)
-        try:
-            yield slot.channel
-        finally:
-            with self._lock:
-                slot.calls -= 1
-                last = slot.retired and slot.calls == 0
-                if last:
-                    self._retired.discard(slot.channel)
+        return slot
+
+    def give_back(self, slot: Slot[C]) -> None:
+        """The end of a call. Closes a retired channel after its last call."""
+        with self._lock:
+            slot.calls -= 1
+            last = slot.retired and slot.calls == 0
             if last:
-                self._close(slot.channel)
+                self._retired.discard(slot.channel)
+        if last:
+            self._close(slot.channel)
 
     def renew(self, target: int, channel: C | None) -> None:
         """Retires `channel`, unless another call did so before."""

@@ -47,7 +47,8 @@ class Client(BaseClient):
         self._channels: Channels[Connection] = Channels(
             self._settings.targets, _open, lambda connection: connection.channel.close()
         )
-        self._idle = threading.Condition()
+        self._mutex = threading.RLock()  # A handler of a signal may call `close`.
+        self._idle = threading.Condition(self._mutex)
         self._in_flight = 0
         self._closed = False
         self._cancelled = threading.Event()
@@ -119,17 +120,19 @@ class Client(BaseClient):
         deadline = self._deadline(timeout)
         self._begin()
         progress = Progress()
-        with self._idle:
+        with self._mutex:
             if self._closed:
                 raise closed(progress)
             self._in_flight += 1
         try:
+            if not self._telemetry.active:
+                return self._run(call, deadline, progress)
             with self._telemetry.observe(call, progress):
                 return self._run(call, deadline, progress)
         finally:
-            with self._idle:
+            with self._mutex:
                 self._in_flight -= 1
-                if self._in_flight == 0:
+                if self._closed and self._in_flight == 0:
                     self._idle.notify_all()
 
     def _run(self, call: Call[R], deadline: float, progress: Progress) -> R:
@@ -141,8 +144,12 @@ class Client(BaseClient):
             while True:
                 match step:
                     case Attempt():
-                        with self._channels.use(step.target, self._pem) as used:
+                        slot = self._channels.take(step.target, self._pem)
+                        try:
+                            used = slot.channel
                             result = self._attempt(used, call, step, progress)
+                        finally:
+                            self._channels.give_back(slot)
                     case Renew():
                         self._read_files(deadline)
                         self._channels.renew(step.target, used)

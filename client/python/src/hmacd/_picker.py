@@ -50,6 +50,12 @@ class Picker:
         self._random = random
         self._states = [_State() for _ in range(count)]
         self._next = 0
+        # The picks without a suspended target.
+        self._healthy = [
+            Pick(target, waits=count == 1, others=count > 1, probe=False, epoch=0)
+            for target in range(count)
+        ]
+        self._suspended = 0
 
     def pick(self, now: float, avoid: int | None = None) -> Pick:
         """Picks the next usable target, and `avoid` only if no other is usable.
@@ -58,6 +64,12 @@ class Picker:
         """
         with self._lock:
             count = len(self._states)
+            if self._suspended == 0:
+                target = self._next
+                if target == avoid:
+                    target = (target + 1) % count
+                self._next = (target + 1) % count
+                return self._healthy[target]
             turn = [*range(self._next, count), *range(self._next)]
             usable = [i for i in turn if self._states[i].usable(now)]
             if not usable:
@@ -96,8 +108,12 @@ class Picker:
 
     def answered(self, pick: Pick) -> None:
         """The daemon answered: its suspension ends."""
+        state = self._states[pick.target]
+        if state.failures == 0:
+            return  # Without the lock: most answers end no suspension.
         with self._lock:
-            state = self._states[pick.target]
+            if state.failures > 0:
+                self._suspended -= 1
             state.failures = 0
             state.probing = False
 
@@ -112,8 +128,11 @@ class Picker:
             if state.epoch != pick.epoch:
                 return
             length = min(_FIRST_SUSPENSION * 2.0 ** min(state.failures, 6), _LONGEST_SUSPENSION)
+            if state.failures == 0:
+                self._suspended += 1
             state.failures += 1
             state.epoch += 1
+            self._healthy[pick.target] = self._healthy[pick.target]._replace(epoch=state.epoch)
             state.probing = False
             state.until = now + length * (1 + _JITTER * (2 * self._random() - 1))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hmacd._errors import HmacdError
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from hmacd._attempts import Progress
     from hmacd._calls import Call
-
-
-_NOTHING = nullcontext()
 
 
 class Telemetry:
@@ -31,14 +28,14 @@ class Telemetry:
                 "rpc.client.duration", unit="ms", description="Duration of the calls to hmacd."
             )
 
-    def observe(self, call: Call[Any], progress: Progress) -> AbstractContextManager[None]:
-        """Records the call in its block."""
-        if self._tracer is None and self._duration is None:
-            return _NOTHING
-        return self._observe(call, progress)
+    @property
+    def active(self) -> bool:
+        """Whether `observe` records anything."""
+        return self._tracer is not None or self._duration is not None
 
     @contextmanager
-    def _observe(self, call: Call[Any], progress: Progress) -> Iterator[None]:
+    def observe(self, call: Call[Any], progress: Progress) -> Iterator[None]:
+        """Records the call in its block."""
         start_time, start = time.time_ns(), time.perf_counter()
         error_type = ""
         try:

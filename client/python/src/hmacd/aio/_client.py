@@ -133,6 +133,8 @@ class Client(BaseClient):
         self._in_flight += 1
         self._idle.clear()
         try:
+            if not self._telemetry.active:
+                return await self._run(call, deadline, progress)
             with self._telemetry.observe(call, progress):
                 return await self._run(call, deadline, progress)
         finally:
@@ -158,8 +160,12 @@ class Client(BaseClient):
             while True:
                 match step:
                     case Attempt():
-                        with self._channels.use(step.target, self._pem) as used:
+                        slot = self._channels.take(step.target, self._pem)
+                        try:
+                            used = slot.channel
                             result = await self._attempt(used, call, step, progress)
+                        finally:
+                            self._channels.give_back(slot)
                     case Renew():
                         await self._read_files(deadline)
                         self._channels.renew(step.target, used)
