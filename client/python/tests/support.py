@@ -85,10 +85,10 @@ class Clock:
 class Authority:
     """A certificate authority."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends=dt.timedelta(days=1)) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
-        self.pem = self._sign(self._name, self._key.public_key(), authority=True)
+        self.pem = self._sign(self._name, self._key.public_key(), authority=True, ends=ends)
 
     def issue(self, name="client", *, ends=dt.timedelta(days=1), key=None, ip="127.0.0.1"):
         """Returns the PEM of a certificate, and its key."""

@@ -69,6 +69,14 @@ class TlsTest(unittest.TestCase):
         fake = self.fake(ends=-dt.timedelta(hours=1))
         self.fails(fake.target, "has ended", "daemon not trusted: certificate has expired")
 
+    def test_daemon_of_an_ended_authority_is_refused(self):
+        self.authority = Authority(ends=-dt.timedelta(hours=1))
+        self.files = Files(self.enterContext(tempfile.TemporaryDirectory()), self.authority)
+        pem, key = self.authority.issue("daemon")
+        pair = [(pkcs8(key), pem)]
+        fake = self.enterContext(Fake({"k": KEY}, grpc.ssl_server_credentials(pair)))
+        self.fails(fake.target, "has ended", "daemon not trusted: certificate has expired")
+
     def test_peer_without_tls_is_refused(self):
         with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as server:
             threading.Thread(target=self.answer_http, args=(server,), daemon=True).start()

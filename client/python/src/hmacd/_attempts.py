@@ -166,9 +166,10 @@ def attempts(
             picker.abandoned(pick)
             raise
         if isinstance(result, Answer):
-            picker.answered(pick)
+            if picker.suspended:
+                picker.answered(pick)
             if call.intact(result.response):
-                if progress.attempts == 1:
+                if progress.attempts == 1 and not rules.budget.full:
                     rules.budget.earn()
                 return result
             failure = replace(DAMAGE, request_id=result.request_id())

@@ -81,6 +81,7 @@ class BaseClient:
         self._stop = threading.Event()
         weakref.finalize(self, self._stop.set)  # For a client that is not closed.
         self._watching = False
+        self._generation = -1  # That of the process in which `_begin` has ended.
         self._lock = threading.Lock()
         self._prepare()
 
@@ -101,12 +102,11 @@ class BaseClient:
     def _begin(self) -> None:
         """Prepares this process for a call. Nothing is shared with a parent process before."""
         _fork.check()
-        if self._renewal is None or self._watching:
-            return
         with self._lock:
-            if not self._watching:
+            if self._renewal is not None and not self._watching:
                 self._watching = True
                 watch(self._renewal, self._settings.file_interval, self._stop)
+            self._generation = _fork.generation
 
     def _deadline(self, timeout: float | None) -> float:
         """The deadline of a call that begins now: the earlier one of caller and settings."""

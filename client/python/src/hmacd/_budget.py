@@ -12,6 +12,8 @@ class Budget:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tokens = _CAPACITY
+        self.full = True
+        """Whether `earn` adds nothing. Read without the lock."""
 
     def take(self) -> bool:
         """Takes the token of a retry. False if there is none."""
@@ -19,11 +21,11 @@ class Budget:
             if self._tokens < 1:
                 return False
             self._tokens -= 1
+            self.full = False
             return True
 
     def earn(self) -> None:
         """Adds 0.1 token, for a call that succeeded at its first attempt."""
-        if self._tokens == _CAPACITY:
-            return  # Without the lock: most calls find the bucket full.
         with self._lock:
             self._tokens = min(_CAPACITY, self._tokens + _REFUND)
+            self.full = self._tokens == _CAPACITY

@@ -43,9 +43,8 @@ class Call(NamedTuple, Generic[R]):
         return f"/{self.service}/{self.method}"
 
 
-def crc32c(data: bytes) -> int:
-    """CRC32C (Castagnoli, RFC 3720)."""
-    return int(google_crc32c.value(data))
+crc32c: Callable[[bytes], int] = google_crc32c.value
+"""CRC32C (Castagnoli, RFC 3720)."""
 
 
 def checked(name: str, algorithm: MacAlgorithm) -> tuple[str, MacAlgorithm]:
@@ -170,7 +169,7 @@ def to_bytes(message: Text) -> bytes:
 
 
 def _message(message: Text, most_bytes: int) -> bytes:
-    data = to_bytes(message)
+    data = message if type(message) is bytes else to_bytes(message)
     if not data:
         raise HmacdError("INVALID_ARGUMENT", "the message is empty")
     if len(data) > most_bytes:

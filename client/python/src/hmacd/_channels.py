@@ -53,19 +53,18 @@ class Connection:
     def __init__(self, channel: Any) -> None:
         """:param channel: a `grpc.Channel` or a `grpc.aio.Channel`"""
         self.channel = channel
-        self._methods: dict[type, Any] = {}  # By the type of the response.
+        self.methods: dict[type, Any] = {}
+        """The methods by the types of their responses."""
 
     def method(self, call: Call[Any]) -> Any:
-        """The method of a call, as a function."""
-        method = self._methods.get(call.response)
-        if method is None:  # Also if two threads make it at the same time: the last one stays.
-            method = self.channel.unary_unary(
-                call.path,
-                type(call.request).SerializeToString,
-                call.response.FromString,
-                _registered_method=True,  # As in the stubs of protoc: the call is cheaper.
-            )
-            self._methods[call.response] = method
+        """Makes the method of a call. Of two threads at the same time, the last one's stays."""
+        method = self.channel.unary_unary(
+            call.path,
+            type(call.request).SerializeToString,
+            call.response.FromString,
+            _registered_method=True,  # As in the stubs of protoc: the call is cheaper.
+        )
+        self.methods[call.response] = method
         return method
 
 

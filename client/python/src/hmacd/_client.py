@@ -118,7 +118,8 @@ class Client(BaseClient):
 
     def _call(self, call: Call[R], timeout: float | None) -> R:
         deadline = self._deadline(timeout)
-        self._begin()
+        if self._generation != _fork.generation:
+            self._begin()
         progress = Progress()
         with self._mutex:
             if self._closed:
@@ -180,7 +181,8 @@ class Client(BaseClient):
         self, connection: Connection, call: Call[R], step: Attempt, progress: Progress
     ) -> Answer[R] | Failure:
         try:
-            response, rpc = connection.method(call).with_call(
+            method = connection.methods.get(call.response) or connection.method(call)
+            response, rpc = method.with_call(
                 call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready
             )
         except grpc.RpcError as error:

@@ -8,11 +8,14 @@ import os
 
 _used = False
 _lost = False
+generation = 0
+"""The number of forks between the first process and this one."""
 
 
 def _after_fork_in_child() -> None:
-    global _lost
+    global _lost, generation
     _lost = _lost or _used
+    generation += 1
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork.

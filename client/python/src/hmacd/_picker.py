@@ -55,7 +55,8 @@ class Picker:
             Pick(target, waits=count == 1, others=count > 1, probe=False, epoch=0)
             for target in range(count)
         ]
-        self._suspended = 0
+        self.suspended = 0
+        """The number of suspended targets, also those with a probe. Read without the lock."""
 
     def pick(self, now: float, avoid: int | None = None) -> Pick:
         """Picks the next usable target, and `avoid` only if no other is usable.
@@ -64,7 +65,7 @@ class Picker:
         """
         with self._lock:
             count = len(self._states)
-            if self._suspended == 0:
+            if self.suspended == 0:
                 target = self._next
                 if target == avoid:
                     target = (target + 1) % count
@@ -108,12 +109,10 @@ class Picker:
 
     def answered(self, pick: Pick) -> None:
         """The daemon answered: its suspension ends."""
-        state = self._states[pick.target]
-        if state.failures == 0:
-            return  # Without the lock: most answers end no suspension.
         with self._lock:
+            state = self._states[pick.target]
             if state.failures > 0:
-                self._suspended -= 1
+                self.suspended -= 1
             state.failures = 0
             state.probing = False
 
@@ -129,7 +128,7 @@ class Picker:
                 return
             length = min(_FIRST_SUSPENSION * 2.0 ** min(state.failures, 6), _LONGEST_SUSPENSION)
             if state.failures == 0:
-                self._suspended += 1
+                self.suspended += 1
             state.failures += 1
             state.epoch += 1
             self._healthy[pick.target] = self._healthy[pick.target]._replace(epoch=state.epoch)

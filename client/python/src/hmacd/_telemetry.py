@@ -21,17 +21,14 @@ class Telemetry:
     """No attribute has a message, a MAC or the name of a key."""
 
     def __init__(self, tracer: Tracer | None, meter: Meter | None) -> None:
+        self.active = tracer is not None or meter is not None
+        """Whether `observe` records anything."""
         self._tracer = tracer
         self._duration = None
         if meter is not None:
             self._duration = meter.create_histogram(
                 "rpc.client.duration", unit="ms", description="Duration of the calls to hmacd."
             )
-
-    @property
-    def active(self) -> bool:
-        """Whether `observe` records anything."""
-        return self._tracer is not None or self._duration is not None
 
     @contextmanager
     def observe(self, call: Call[Any], progress: Progress) -> Iterator[None]:

@@ -125,7 +125,8 @@ class Client(BaseClient):
 
     async def _call(self, call: Call[R], timeout: float | None) -> R:
         deadline = self._deadline(timeout)
-        self._begin()
+        if self._generation != _fork.generation:
+            self._begin()
         self._check_loop()
         progress = Progress()
         if self._closed:
@@ -203,7 +204,7 @@ class Client(BaseClient):
     async def _attempt(
         self, connection: Connection, call: Call[R], step: Attempt, progress: Progress
     ) -> Answer[R] | Failure:
-        method = connection.method(call)
+        method = connection.methods.get(call.response) or connection.method(call)
         rpc = method(call.request, timeout=step.timeout, wait_for_ready=step.wait_for_ready)
         try:
             response = await rpc
