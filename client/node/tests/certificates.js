@@ -32,11 +32,15 @@ export class Authority {
   #folder;
   #count = 0;
 
-  constructor(t, name = 'test') {
+  /** @param days until the end; negative for an authority that has ended */
+  constructor(t, name = 'test', days = 30) {
     this.#folder = folder(t);
     this.ca = join(this.#folder, 'ca.pem');
-    const subject = ['-subj', `/CN=${name} authority`, '-days', '30'];
-    openssl('req', '-x509', ...this.#newKey('ca'), '-out', this.ca, ...subject);
+    const [request, extensions] = [join(this.#folder, 'ca.csr'), join(this.#folder, 'ca.ext')];
+    writeFileSync(extensions, 'basicConstraints = critical, CA:TRUE\n');
+    openssl('req', ...this.#newKey('ca'), '-out', request, '-subj', `/CN=${name} authority`);
+    const sign = ['-signkey', join(this.#folder, 'ca-key.pem'), '-days', `${days}`, '-extfile', extensions];
+    openssl('x509', '-req', '-in', request, ...sign, '-out', this.ca);
   }
 
   /**

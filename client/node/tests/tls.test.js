@@ -65,6 +65,20 @@ for (const [name, cause, files, pair] of [
   });
 }
 
+test('a daemon of an authority that has ended is TlsFailed', async (t) => {
+  const ended = new Authority(t, 'ended', -1);
+  const { certificate, privateKey } = ended.issue('127.0.0.1');
+  const pair = { cert_chain: readFileSync(certificate), private_key: readFileSync(privateKey) };
+  const fake = await startFake(t, { address, credentials: ServerCredentials.createSsl(null, [pair]) });
+  const files = { ca: ended.ca, ...ended.issue('caller') };
+  const client = fake.client({ ...files, timeoutMillis: 2000 });
+  await assert.rejects(keyOf(client).generate('hello'), (error) => {
+    assert.match(error.message, /^TLS_FAILED: the daemon's certificate has ended/);
+    return like({ reason: 'TLS_FAILED', retryable: false })(error);
+  });
+  assert.match((await client.doctor())[0], /^failed: .*, daemon's certificate: ended, or not valid yet$/);
+});
+
 test('a peer that does not speak TLS is TlsFailed', async (t) => {
   const server = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   server.listen(0, '127.0.0.1');
