@@ -50,7 +50,7 @@ test('an unknown reason is retryable only with a mark of the daemon', () => {
   assert.equal(isRetryable({ ...failure({ reason: 'ACCESS_DENIED' }, ''), retryDelayMillis: 0 }), false);
 });
 
-for (const reason of unknownReasons) {
+for (const [reason, known] of unknownReasons) {
   test(`${reason} of a daemon is an unknown reason`, async (t) => {
     const refusals = [{ reason }, ...Array.from({ length: 30 }, () => ({ reason, retry: true }))];
     const { target, left } = await startRefusing(t, refusals);
@@ -59,7 +59,7 @@ for (const reason of unknownReasons) {
     const key = client.key('k', 'HMAC_SHA_256');
     await assert.rejects(
       key.generate('m'),
-      like({ name: 'HmacdError', reason, retryable: false, mayHaveRun: true, attempts: 1 }),
+      like({ name: 'HmacdError', reason: known, retryable: false, mayHaveRun: true, attempts: 1 }),
     );
     // With RetryInfo, the client makes the next attempt.
     const abort = new AbortController();

@@ -71,16 +71,15 @@ export async function startRefusing(t, refusals, name = 'GenerateMac') {
   return { target, left };
 }
 
-/** Reasons that a daemon may not give: local reasons, and others that are not in the contract. */
-export const unknownReasons = [
-  'CONNECTION_FAILED',
-  'TLS_FAILED',
-  'CANCELLED',
-  'CLOSED',
-  'INVALID_ARGUMENT',
-  'UNSPECIFIED',
-  'NEW_REASON',
-];
+/** Local reasons, which a daemon may not give. */
+export const localReasons = ['CONNECTION_FAILED', 'TLS_FAILED', 'CANCELLED', 'CLOSED', 'INVALID_ARGUMENT'];
+
+/** Reasons that a daemon may not give, with the reason of the client's error: also reasons that are not in the contract. */
+export const unknownReasons = new Map([
+  ...localReasons.map((reason) => [reason, 'UNKNOWN']),
+  ['UNSPECIFIED', 'UNSPECIFIED'],
+  ['NEW_REASON', 'NEW_REASON'],
+]);
 
 /** Checks the fields of an error: for assert.rejects. */
 export function like(expected) {

@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from support import KEY, RUNNER
 
 import hmacd
-from hmacd import MacAlgorithm
+from hmacd import MacAlgorithm, _telemetry
 from hmacd.testing import Fake, _Order
 
 
@@ -46,13 +46,21 @@ class TelemetryTest(unittest.TestCase):
             "rpc.system": "grpc",
             "rpc.service": "hmacd.v1.MacService",
             "rpc.method": "GenerateMac",
-            "server.address": self.fake.target,
+            "server.address": self.fake.target.removeprefix("unix:"),
         }
         self.assertEqual("hmacd.v1.MacService/GenerateMac", span.name)
         self.assertEqual(SpanKind.CLIENT, span.kind)
         self.assertEqual(common | {"hmacd.attempts": 2}, dict(span.attributes))
         self.assertGreaterEqual(span.end_time, span.start_time)
         self.assertEqual([(1, common)], self.durations())
+
+    def test_target_has_its_address_and_its_port(self):
+        for target, attributes in {
+            "hmacd.example.org:8443": {"server.address": "hmacd.example.org", "server.port": 8443},
+            "[::1]:8443": {"server.address": "::1", "server.port": 8443},
+            "unix:/run/hmacd.sock": {"server.address": "/run/hmacd.sock"},
+        }.items():
+            self.assertEqual(attributes, _telemetry.server(target))
 
     def test_error_has_its_reason(self):
         with self.assertRaises(hmacd.InvalidMac):
@@ -67,7 +75,7 @@ class TelemetryTest(unittest.TestCase):
             self.fake._add([_Order(reason)])
             with self.assertRaises(hmacd.HmacdError) as caught:
                 self.key.generate(b"m")
-            self.assertEqual(reason, caught.exception.reason)
+            self.assertEqual("UNKNOWN" if reason == "CLOSED" else reason, caught.exception.reason)
         self.fake.fail("INTERNAL")
         self.assertRaises(hmacd.HmacdError, self.key.generate, b"m")
         types = [span.attributes["error.type"] for span in self.spans.get_finished_spans()]

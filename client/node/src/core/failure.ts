@@ -66,6 +66,15 @@ const reasons: ReadonlySet<string> = new Set(
   Object.keys(ErrorReason).filter((name) => !/^\d+$|^UNSPECIFIED$/.test(name)), // TypeScript adds the numbers.
 );
 
+/** Reasons that only the client itself has. */
+const local: ReadonlySet<string> = new Set([
+  'CONNECTION_FAILED',
+  'TLS_FAILED',
+  'CANCELLED',
+  'CLOSED',
+  'INVALID_ARGUMENT',
+]);
+
 type Mark = Pick<Failure, 'reason' | 'unknown' | 'retryDelayMillis'>;
 
 /** Whether the same call may succeed later. */
@@ -112,7 +121,8 @@ export function failureOf(error: ServiceError, secure: boolean): Failure {
     retryForbidden: text(error.metadata.get('grpc-retry-pushback-ms')[0]) === '-1',
   };
   if (info !== undefined) {
-    const reason = oneLine(info.reason);
+    const given = oneLine(info.reason);
+    const reason = local.has(given) ? 'UNKNOWN' : given;
     const unknown = !reasons.has(reason);
     return {
       ...common,

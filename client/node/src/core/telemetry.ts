@@ -43,6 +43,19 @@ const STATUS_CODE_ERROR = 2;
 
 function ignore(): void {}
 
+/** The address and the port of a target. A Unix socket has its path, and no port. */
+function server(target: string): Attributes {
+  if (target.startsWith('unix:')) {
+    return { 'server.address': target.slice('unix:'.length) };
+  }
+  const colon = target.lastIndexOf(':');
+  if (colon === -1) {
+    return {}; // No attempt was made.
+  }
+  const host = target.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { 'server.address': host, 'server.port': Number(target.slice(colon + 1)) };
+}
+
 /** Reports calls. No attribute has a message, a MAC or a key name. */
 export class CallReporter {
   readonly #tracer: Tracer | undefined;
@@ -71,7 +84,7 @@ export class CallReporter {
     const start = performance.now();
     return ({ target, attempts, reason }) => {
       const outcome: Attributes = {
-        'server.address': target,
+        ...server(target),
         ...(reason === undefined ? {} : { 'error.type': reason }),
       };
       this.#duration?.record(performance.now() - start, { ...common, ...outcome });

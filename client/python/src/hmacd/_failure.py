@@ -13,6 +13,8 @@ from hmacd import _tls
 
 _DOMAIN = "hmacd.dev"
 _LONGEST_TEXT = 200
+_LOCAL = {"CONNECTION_FAILED", "TLS_FAILED", "CANCELLED", "CLOSED", "INVALID_ARGUMENT"}
+"""Reasons that only the client itself has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,9 @@ def of(error: Any) -> Failure:
     }
     info, retry_after = _details(trailers.get("grpc-status-details-bin", b""))
     if info.reason:
+        reason = _printable(info.reason)
         return Failure(
-            reason=_printable(info.reason),
+            reason="UNKNOWN" if reason in _LOCAL else reason,
             text=_text(error.details()),
             retry_after=retry_after,
             maximum=_number(info, "maximum"),

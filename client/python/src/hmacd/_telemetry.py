@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from hmacd._calls import Call
 
 
+def server(target: str) -> dict[str, str | int]:
+    """The address and the port of a target. A Unix socket has its path, and no port."""
+    if target.startswith("unix:"):
+        return {"server.address": target.removeprefix("unix:")}
+    host, _, port = target.rpartition(":")
+    return {"server.address": host.strip("[]"), "server.port": int(port)}
+
+
 class Telemetry:
     """No attribute has a message, a MAC or the name of a key."""
 
@@ -51,7 +59,7 @@ class Telemetry:
                 "rpc.method": call.method,
             }
             if progress.target:
-                attributes["server.address"] = progress.target
+                attributes |= server(progress.target)
             if error_type:
                 attributes["error.type"] = error_type
             if self._duration is not None:
