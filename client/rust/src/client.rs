@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::algorithm::Algorithm;
 use crate::call::{Answer, Call, Shared};
@@ -17,6 +17,9 @@ use crate::request::Request;
 use crate::retry::Budget;
 use crate::settings::Settings;
 use crate::v1::{DescribeKeyRequest, GenerateRandomRequest, KeyMetadata};
+
+/// The longest wait of [`Client::doctor`] for a read of the files.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest wait of [`Client::close`] for calls in flight.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -167,10 +170,11 @@ impl Client {
 
     /// Checks the files and each target over new connections. Returns one line for each target:
     /// `ok: <target>, <facts>`, or `failed: <target>, <first check that failed>`. Makes no MAC. Takes up
-    /// to 10 s for each address.
+    /// to 5 s for the files, and up to 10 s for each address.
     pub async fn doctor(&self) -> Vec<String> {
         let connections = &self.inner.shared.connections;
-        let files = connections.check_files().await;
+        let files = timeout(READ_TIMEOUT, connections.check_files()).await;
+        let files = files.unwrap_or_else(|_| Err(Error::invalid("the read of the files has not ended")));
         let mut lines = Vec::new();
         for target in connections.targets() {
             lines.push(match &files {
@@ -233,13 +237,11 @@ mod tests {
         let connections = &client.inner.shared.connections;
         let old = connections.channel(0);
         write_set(folder.path());
-        for _second in 0..60 {
+        let start = std::time::Instant::now();
+        while Arc::ptr_eq(&old, &connections.channel(0)) {
+            assert!(start.elapsed() < Duration::from_secs(60), "the new files are not used");
             sleep(Duration::from_secs(1)).await;
-            if !Arc::ptr_eq(&old, &connections.channel(0)) {
-                return;
-            }
         }
-        panic!("the new files are not used");
     }
 
     #[tokio::test(start_paused = true)]

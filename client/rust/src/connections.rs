@@ -1,8 +1,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::SystemTime;
 
 use rustls::ClientConfig;
-use tokio::task::spawn_blocking;
+use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use crate::channel::Channel;
 use crate::credentials::{Contents, Files};
@@ -14,6 +15,10 @@ use crate::target::Target;
 pub(crate) struct Connections {
     targets: Vec<Target>,
     files: Option<Files>,
+    read: fn(&Files) -> Result<Contents, Error>,
+    /// Locked during a read of the files: a read can block, for example at a network file system. Then it
+    /// is the only one.
+    reading: Arc<tokio::sync::Mutex<()>>,
     state: Mutex<State>,
 }
 
@@ -35,7 +40,7 @@ impl Connections {
         };
         let channels = new_channels(&targets, tls.as_ref());
         let state = State { channels, tls, renewal };
-        Ok(Connections { targets, files, state: Mutex::new(state) })
+        Ok(Connections { targets, files, read: Files::read, reading: Arc::default(), state: Mutex::new(state) })
     }
 
     pub fn targets(&self) -> &[Target] {
@@ -58,21 +63,34 @@ impl Connections {
 
     /// Reads and checks the files on the disk, without a change of the channels.
     pub async fn check_files(&self) -> Result<(), Error> {
-        let Some(files) = self.files.clone() else { return Ok(()) };
-        let check = move || files.config(&files.read()?, SystemTime::now()).map(drop);
-        spawn_blocking(check).await.unwrap_or_else(|_| Err(Error::closed("the runtime has ended")))
+        let Some(files) = &self.files else { return Ok(()) };
+        let lock = self.reading.clone().lock_owned().await;
+        let (contents, _lock) = self.read_files(files, lock).await?;
+        files.config(&contents, SystemTime::now()).map(drop)
     }
 
     /// Reads the files. If two reads in a row have the same new set, and it is good, new calls use new
     /// channels.
     pub async fn observe(&self) {
-        self.read(|renewal, contents| renewal.observe(contents)).await;
+        let Some(files) = &self.files else { return };
+        let lock = self.reading.clone().lock_owned().await;
+        if let Ok((contents, _lock)) = self.read_files(files, lock).await {
+            self.renew(files, &contents, Renewal::observe);
+        }
     }
 
     /// Replaces the channel of a target after `UNAUTHENTICATED`, or all channels if the files have
     /// changed. Does nothing if another call replaced `used`.
     pub async fn reconnect(&self, index: usize, used: &Arc<Channel>) {
-        self.read(|renewal, contents| renewal.force(contents)).await;
+        if let Some(files) = &self.files {
+            let lock = self.reading.clone().lock_owned().await;
+            if !Arc::ptr_eq(&self.channel(index), used) {
+                return;
+            }
+            if let Ok((contents, _lock)) = self.read_files(files, lock).await {
+                self.renew(files, &contents, Renewal::force);
+            }
+        }
         let mut state = self.state();
         if Arc::ptr_eq(&state.channels[index], used) {
             state.channels[index] = Arc::new(Channel::new(used.target.clone(), state.tls.clone()));
@@ -85,14 +103,31 @@ impl Connections {
         state.channels = new_channels(&self.targets, state.tls.as_ref());
     }
 
-    async fn read(&self, is_new: impl FnOnce(&mut Renewal, &Contents) -> bool) {
-        let Some(files) = self.files.clone() else { return };
-        let reader = files.clone();
-        // A set that is not complete or not good has no effect. `doctor` shows the reason.
-        let Ok(Ok(contents)) = spawn_blocking(move || reader.read()).await else { return };
+    /// Reads the files. `lock` is that of `reading`: it stays locked until the end of the read, also if the
+    /// caller does not wait.
+    ///
+    /// The thread is not one of tokio's: the shutdown of a runtime waits for its threads.
+    async fn read_files(
+        &self,
+        files: &Files,
+        lock: OwnedMutexGuard<()>,
+    ) -> Result<(Contents, OwnedMutexGuard<()>), Error> {
+        let (sender, receiver) = oneshot::channel();
+        let (read, files) = (self.read, files.clone());
+        let run = move || {
+            // An error means that the caller does not wait.
+            let _ = sender.send(read(&files).map(|contents| (contents, lock)));
+        };
+        let failed = || Error::invalid("files: no thread to read the files");
+        thread::Builder::new().name("hmacd-files".to_owned()).spawn(run).map_err(|_| failed())?;
+        receiver.await.unwrap_or_else(|_| Err(failed()))
+    }
+
+    /// Uses contents that are new and good. Others have no effect: `doctor` shows the reason.
+    fn renew(&self, files: &Files, contents: &Contents, is_new: fn(&mut Renewal, &Contents) -> bool) {
         let mut state = self.state();
-        if state.renewal.as_mut().is_some_and(|renewal| is_new(renewal, &contents))
-            && let Ok(tls) = files.config(&contents, SystemTime::now())
+        if state.renewal.as_mut().is_some_and(|renewal| is_new(renewal, contents))
+            && let Ok(tls) = files.config(contents, SystemTime::now())
         {
             state.channels = new_channels(&self.targets, Some(&tls));
             state.tls = Some(tls);
@@ -112,11 +147,18 @@ fn new_channels(targets: &[Target], tls: Option<&Arc<ClientConfig>>) -> Vec<Arc<
 pub(crate) mod tests {
     use std::fs;
     use std::path::Path;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use rcgen::{CertificateParams, KeyPair};
+    use tokio::time::timeout;
 
     use super::*;
+    use crate::credentials::tests::make_fifo;
     use crate::settings::Settings;
+
+    const LONG: Duration = Duration::from_secs(60);
 
     pub fn write_set(folder: &Path) {
         let keys = KeyPair::generate().unwrap();
@@ -191,5 +233,78 @@ pub(crate) mod tests {
         write_set(folder.path());
         connections.reconnect(0, &used).await;
         assert!(!Arc::ptr_eq(&other, &connections.channel(1)));
+    }
+
+    /// Opens and closes a FIFO for writing at its drop. So a blocked reader ends, if a test fails.
+    struct Fifo(std::path::PathBuf);
+
+    impl Drop for Fifo {
+        fn drop(&mut self) {
+            let _ = fs::OpenOptions::new().read(true).write(true).open(&self.0);
+        }
+    }
+
+    #[tokio::test]
+    async fn fifo_is_a_failed_check_and_blocks_no_call() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path());
+        let connections = open(folder.path());
+        let used = connections.channel(0);
+        let path = folder.path().join("key.pem");
+        fs::remove_file(&path).unwrap();
+        make_fifo(&path);
+        let _fifo = Fifo(path);
+        timeout(LONG, connections.observe()).await.unwrap();
+        timeout(LONG, connections.reconnect(0, &used)).await.unwrap();
+        assert!(!Arc::ptr_eq(&used, &connections.channel(0)));
+        let problem = timeout(LONG, connections.check_files()).await.unwrap().unwrap_err().to_string();
+        assert!(problem.contains("key.pem\": not a regular file"), "{problem}");
+    }
+
+    /// A read that ends after the test permits it, as at a network file system without its server.
+    static READS: AtomicUsize = AtomicUsize::new(0);
+    static PERMIT: Barrier = Barrier::new(2);
+
+    fn blocked_read(files: &Files) -> Result<Contents, Error> {
+        READS.fetch_add(1, Ordering::SeqCst);
+        PERMIT.wait();
+        files.read()
+    }
+
+    #[test]
+    fn read_that_does_not_end_is_the_only_one_and_no_runtime_waits_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path());
+        let mut connections = open(folder.path());
+        connections.read = blocked_read;
+        let used = connections.channel(0);
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime().block_on(async {
+            let short = Duration::from_millis(1);
+            for _ in 0..3 {
+                assert!(timeout(short, connections.reconnect(0, &used)).await.is_err());
+                assert!(timeout(short, connections.observe()).await.is_err());
+                assert!(timeout(short, connections.check_files()).await.is_err());
+            }
+        });
+        assert!(READS.load(Ordering::SeqCst) <= 1);
+        PERMIT.wait();
+        let permits = thread::spawn(|| PERMIT.wait());
+        runtime().block_on(async { timeout(LONG, connections.reconnect(0, &used)).await.unwrap() });
+        permits.join().unwrap();
+        assert_eq!(2, READS.load(Ordering::SeqCst));
+        assert!(!Arc::ptr_eq(&used, &connections.channel(0)));
+    }
+
+    #[tokio::test]
+    async fn late_reconnect_reads_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        write_set(folder.path());
+        let connections = open(folder.path());
+        let (used, other) = (connections.channel(0), connections.channel(1));
+        connections.reconnect(0, &used).await;
+        write_set(folder.path());
+        connections.reconnect(0, &used).await;
+        assert!(Arc::ptr_eq(&other, &connections.channel(1)));
     }
 }

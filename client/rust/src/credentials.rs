@@ -1,7 +1,9 @@
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
-use std::{fs, io};
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
@@ -13,6 +15,8 @@ use rustls::{ClientConfig, RootCertStore};
 use crate::der;
 use crate::error::Error;
 use crate::settings::Settings;
+
+const MAX_FILE_BYTES: usize = 1 << 20;
 
 /// The paths of the PEM files.
 #[derive(Clone)]
@@ -91,17 +95,29 @@ fn bad(setting: &str, path: &Path, problem: impl std::fmt::Display) -> Error {
 }
 
 fn read(setting: &str, path: &Path) -> Result<Vec<u8>, Error> {
-    fs::read(path).map_err(|error| {
-        bad(
-            setting,
-            path,
-            match error.kind() {
-                io::ErrorKind::NotFound => "the file does not exist",
-                io::ErrorKind::PermissionDenied => "no permission to read the file",
-                _ => "the file cannot be read",
-            },
-        )
-    })
+    let text = path.to_string_lossy();
+    if text.contains(['\n', '\r']) || text.contains("-----BEGIN") {
+        // The content can be a private key.
+        return Err(Error::invalid(format!("{setting}: the value is the content of a file, must be its path")));
+    }
+    read_regular(path).map_err(|problem| bad(setting, path, problem))
+}
+
+/// Reads a regular file. A FIFO or a terminal could block for ever.
+fn read_regular(path: &Path) -> Result<Vec<u8>, &'static str> {
+    let problem = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => "the file does not exist",
+        io::ErrorKind::PermissionDenied => "no permission to read the file",
+        _ => "the file cannot be read",
+    };
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY; // The open itself also could block.
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(problem)?;
+    if !file.metadata().map_err(problem)?.is_file() {
+        return Err("not a regular file");
+    }
+    let mut content = Vec::new();
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut content).map_err(problem)?;
+    if content.len() > MAX_FILE_BYTES { Err("the file is longer than 1 MiB") } else { Ok(content) }
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, &'static str> {
@@ -138,7 +154,7 @@ fn certified_key(provider: &CryptoProvider, contents: &Contents) -> Result<Certi
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD as STANDARD;
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -215,6 +231,42 @@ mod tests {
         let files = Files { ca: "/no/such/file".into(), ..files() };
         let error = files.read().err().unwrap().to_string();
         assert!(error.contains("ca: \"/no/such/file\": the file does not exist"), "{error}");
+    }
+
+    #[test]
+    fn only_regular_files_of_at_most_1_mib_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let refusal = || read("ca", &path).err().map(|error| error.text().to_owned());
+        make_fifo(&path);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn({
+            let path = path.clone();
+            move || sender.send(read("ca", &path).is_err())
+        });
+        assert_eq!(Ok(true), receiver.recv_timeout(std::time::Duration::from_secs(60)));
+        assert!(refusal().unwrap().ends_with("not a regular file"));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(refusal().unwrap().ends_with("not a regular file"));
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::write(&path, vec![b'x'; MAX_FILE_BYTES + 1]).unwrap();
+        assert!(refusal().unwrap().ends_with("the file is longer than 1 MiB"));
+        std::fs::write(&path, vec![b'x'; MAX_FILE_BYTES]).unwrap();
+        assert_eq!(None, refusal());
+    }
+
+    #[test]
+    fn content_in_the_place_of_a_path_is_not_shown() {
+        for content in ["-----BEGIN PRIVATE KEY----- secret", "secret\nsecret", "secret\r"] {
+            let files = Files { private_key: content.into(), ..files() };
+            let text = read("private_key", &files.private_key).err().unwrap().to_string();
+            assert!(text.contains("private_key: the value is the content of a file") && !text.contains("secret"));
+        }
+    }
+
+    pub fn make_fifo(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
     }
 
     fn to_pem(label: &str, der: &[u8]) -> Vec<u8> {

@@ -2,12 +2,15 @@
 
 mod common;
 
+use std::fs::{self, OpenOptions};
+use std::process::Command;
 use std::time::Duration;
 
 use common::{hex, vectors};
 use hmacd::testing::{Fake, Fault};
 use hmacd::v1::ErrorReason;
 use hmacd::{Algorithm, Client, Error, ErrorKind, Key, Settings};
+use rcgen::{CertificateParams, KeyPair};
 
 const KEY: &str = "alias/orders";
 const SECRET: &[u8] = b"a secret of the test";
@@ -158,6 +161,31 @@ async fn busy_and_unavailable_daemons_are_tried_again() {
         key(&fake).generate("hello").await.unwrap();
         assert_eq!(calls + 2, fake.calls(), "{reason:?}");
     }
+}
+
+/// The second target has TLS: so the client has PEM files.
+#[tokio::test]
+async fn fifo_in_the_place_of_a_file_delays_no_retry() {
+    let fake = fake();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let keys = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["client".to_owned()]).unwrap().self_signed(&keys).unwrap();
+    fs::write(path("client.pem"), certificate.pem()).unwrap();
+    fs::write(path("key.pem"), keys.serialize_pem()).unwrap();
+    let settings = Settings::new([fake.target(), "localhost:1".to_owned()]);
+    let settings = settings.tls(path("client.pem"), path("client.pem"), path("key.pem"));
+    let client = Client::new(settings.timeout(Duration::from_secs(60))).unwrap();
+    fs::remove_file(path("key.pem")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("key.pem")).status().unwrap().success());
+    fake.order(1, Fault::Fails(ErrorReason::Unauthenticated));
+    let result = client.key(KEY, Algorithm::HmacSha256).generate("hello").await;
+    // A thread that reads the FIFO would block the end of the test.
+    drop(OpenOptions::new().read(true).write(true).open(path("key.pem")));
+    result.unwrap();
+    assert_eq!(2, fake.calls());
+    let lines = client.doctor().await;
+    assert!(lines[1].ends_with("key.pem\": not a regular file"), "{lines:?}");
 }
 
 #[tokio::test]
