@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, RootCertStore};
 
+use crate::authorities::Authorities;
 use crate::der;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -77,11 +78,14 @@ impl Files {
         if end.is_none_or(|end| end < now) {
             return Err(bad("certificate", &self.certificate, "the certificate has ended"));
         }
-        let roots = roots(&contents.ca).map_err(|problem| bad("ca", &self.ca, problem))?;
+        let authorities = certificates(&contents.ca)
+            .and_then(|certificates| Authorities::new(certificates, provider.clone()))
+            .map_err(|problem| bad("ca", &self.ca, problem))?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Error::invalid("tls: no usable protocol version"))?
-            .with_root_certificates(roots)
+            .dangerous() // `Authorities` checks more than the default.
+            .with_custom_certificate_verifier(Arc::new(authorities))
             .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
         config.alpn_protocols = vec![b"h2".to_vec()];
         // A resumed session would keep the identity of an older certificate.
@@ -118,14 +122,6 @@ fn read_regular(path: &Path) -> Result<Vec<u8>, &'static str> {
     let mut content = Vec::new();
     file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut content).map_err(problem)?;
     if content.len() > MAX_FILE_BYTES { Err("the file is longer than 1 MiB") } else { Ok(content) }
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, &'static str> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem)? {
-        roots.add(certificate).map_err(|_| "a certificate is malformed")?;
-    }
-    Ok(roots)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {

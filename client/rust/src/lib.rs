@@ -20,6 +20,7 @@
 
 mod addresses;
 mod algorithm;
+mod authorities;
 mod call;
 mod channel;
 mod checksum;

@@ -22,7 +22,13 @@ struct Authority {
 
 impl Authority {
     fn new() -> Authority {
+        Authority::ending(2100)
+    }
+
+    /// An authority whose certificate ends in the year `end`.
+    fn ending(end: i32) -> Authority {
         let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(end, 1, 1);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -96,6 +102,27 @@ async fn server_with_an_ended_certificate_is_refused() {
     let authority = Authority::new();
     let target = authority.serve("localhost", 2001, b"h2").await;
     assert_tls_failed(call(&authority.client(target)).await, TlsFailure::Ended);
+}
+
+#[tokio::test]
+async fn server_of_an_expired_authority_is_refused() {
+    let authority = Authority::ending(2001);
+    let target = authority.serve("localhost", 2100, b"h2").await;
+    let client = authority.client(target.clone());
+    assert_tls_failed(call(&client).await, TlsFailure::Ended);
+    let line = client.doctor().await.remove(0);
+    assert!(line.starts_with("failed: ") && line.contains("has expired"), "{line}");
+}
+
+/// The server then has another cause of a failure: it closes the connection.
+#[tokio::test]
+async fn expired_authority_beside_that_of_the_server_is_ignored() {
+    let authority = Authority::new();
+    let target = authority.serve("localhost", 2100, b"h2").await;
+    let all = Authority::ending(2001).issuer.pem() + &authority.issuer.pem();
+    fs::write(authority.folder.path().join("ca.pem"), all).unwrap();
+    let error = call(&authority.client(target)).await;
+    assert_eq!("DEADLINE_EXCEEDED", error.reason(), "{error:?}");
 }
 
 #[tokio::test]
