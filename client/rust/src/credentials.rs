@@ -76,7 +76,7 @@ impl Files {
         })?;
         let end = key.cert.first().and_then(|leaf| der::not_after(leaf));
         if end.is_none_or(|end| end < now) {
-            return Err(bad("certificate", &self.certificate, "the certificate has ended"));
+            return Err(bad("certificate", &self.certificate, "the certificate has expired"));
         }
         let authorities = certificates(&contents.ca)
             .and_then(|certificates| Authorities::new(certificates, provider.clone()))
@@ -190,8 +190,8 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn ended_certificate_is_refused() {
-        assert!(refusal(&contents(2001)).contains("certificate: \"client.pem\": the certificate has ended"));
+    fn expired_certificate_is_refused() {
+        assert!(refusal(&contents(2001)).contains("certificate: \"client.pem\": the certificate has expired"));
         let at_end = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(4_102_444_800);
         files().config(&contents(2100), at_end).unwrap();
         assert!(files().config(&contents(2100), at_end + std::time::Duration::from_secs(1)).is_err());

@@ -51,7 +51,7 @@ pub enum TlsFailure {
     NotTrusted,
     /// The daemon's certificate is for another name than the target's.
     WrongName,
-    /// The daemon's certificate has expired, or is not valid yet.
+    /// The certificate of the daemon or of its authority has expired, or is not valid yet.
     Ended,
     /// The daemon refused the client's certificate.
     ClientCertificateRefused,
@@ -169,7 +169,7 @@ impl fmt::Display for TlsFailure {
         f.write_str(match self {
             TlsFailure::NotTrusted => "the certificate of the daemon is not trusted",
             TlsFailure::WrongName => "the certificate of the daemon is for another name",
-            TlsFailure::Ended => "the certificate of the daemon has ended or has not begun",
+            TlsFailure::Ended => "the certificate of the daemon, or of its authority, has expired or is not valid yet",
             TlsFailure::ClientCertificateRefused => "the daemon refused the client certificate",
             TlsFailure::NotTls => "the peer does not speak TLS with HTTP/2",
             TlsFailure::Protocol => "the TLS handshake failed",

@@ -98,7 +98,7 @@ async fn server_with_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn server_with_an_ended_certificate_is_refused() {
+async fn server_with_an_expired_certificate_is_refused() {
     let authority = Authority::new();
     let target = authority.serve("localhost", 2001, b"h2").await;
     assert_tls_failed(call(&authority.client(target)).await, TlsFailure::Ended);
