@@ -12,6 +12,9 @@ pub struct Error(Box<Parts>);
 pub(crate) struct Parts {
     pub kind: ErrorKind,
     pub reason: Cow<'static, str>,
+    /// Whether this version knows the reason. Otherwise, it is a text of the peer.
+    #[cfg_attr(not(feature = "otel"), allow(dead_code))] // Only telemetry reads it.
+    pub known: bool,
     pub text: Cow<'static, str>,
     pub retryable: bool,
     pub may_have_run: bool,
@@ -104,6 +107,18 @@ impl Error {
         &self.0.request_id
     }
 
+    /// The reason, or `UNKNOWN` for a reason that this version does not know: one of a limited number.
+    #[cfg(feature = "otel")]
+    pub(crate) fn known_reason(&self) -> &str {
+        if self.0.known { &self.0.reason } else { "UNKNOWN" }
+    }
+
+    /// Whether this client refused an argument, without a call.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn is_invalid_argument(&self) -> bool {
+        self.0.attempts == 0 && self.0.reason == "INVALID_ARGUMENT"
+    }
+
     /// What is wrong, without the reason and the target.
     pub(crate) fn text(&self) -> &str {
         &self.0.text
@@ -117,6 +132,7 @@ impl Error {
         Error::new(Parts {
             kind,
             reason: reason.into(),
+            known: true,
             text: text.into(),
             retryable: false,
             may_have_run: false,

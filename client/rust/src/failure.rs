@@ -20,6 +20,8 @@ pub(crate) struct Failure {
     pub action: Action,
     pub kind: ErrorKind,
     pub reason: Cow<'static, str>,
+    /// Whether this version knows the reason.
+    pub known: bool,
     pub text: Cow<'static, str>,
     pub retryable: bool,
     pub may_have_run: bool,
@@ -36,6 +38,7 @@ impl Failure {
             action,
             kind: ErrorKind::Other,
             reason: reason.into(),
+            known: true,
             text: text.into(),
             retryable: true,
             may_have_run,
@@ -120,6 +123,7 @@ impl Failure {
                 Failure {
                     kind: kind(&info.reason, &info.metadata, sizes),
                     reason: one_line(&info.reason),
+                    known: is_known(&info.reason),
                     retryable: retryable(&info.reason, action),
                     may_have_run: may_have_run(&info.reason),
                     answered: true,
@@ -156,6 +160,7 @@ impl Failure {
         Error::new(Parts {
             kind: self.kind,
             reason: self.reason,
+            known: self.known,
             text: self.text,
             retryable: self.retryable,
             may_have_run,
@@ -301,6 +306,22 @@ mod tests {
         let failure = of("NEW_REASON");
         assert_eq!((Action::Fail, false), (failure.action, failure.retryable));
         assert!(failure.may_have_run);
+    }
+
+    #[test]
+    fn local_reason_of_the_daemon_is_an_unknown_reason() {
+        for reason in ["CONNECTION_FAILED", "TLS_FAILED", "CANCELLED", "CLOSED", "INVALID_ARGUMENT", "UNSPECIFIED"] {
+            let failure = of(reason);
+            assert_eq!((Action::Fail, ErrorKind::Other), (failure.action, failure.kind), "{reason}");
+            assert!(!failure.known && !failure.retryable && failure.may_have_run && failure.answered, "{reason}");
+            let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+            details.set_retry_info(None);
+            let failure = Failure::of(&Status::with_error_details(Code::Unavailable, "", details), SIZES);
+            assert_eq!((Action::BackOff, true), (failure.action, failure.retryable), "{reason}");
+        }
+        for reason in ["MESSAGE_TOO_LONG", "DEADLINE_EXCEEDED"] {
+            assert!(of(reason).known && of(reason).kind != ErrorKind::Other, "{reason}");
+        }
     }
 
     #[test]

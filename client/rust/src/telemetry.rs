@@ -56,12 +56,12 @@ impl Recording<'_> {
         let (service, method) = self.path.trim_start_matches('/').split_once('/').unwrap_or((self.path, ""));
         let mut attributes =
             vec![KeyValue::new("rpc.system", "grpc"), KeyValue::new("server.address", target.to_owned())];
-        attributes.extend(error.map(|error| KeyValue::new("error.type", error.reason().to_owned())));
+        attributes.extend(error.map(|error| KeyValue::new("error.type", error.known_reason().to_owned())));
         if let Some(span) = &mut self.span {
             span.set_attributes(attributes.iter().cloned());
             span.set_attribute(KeyValue::new("hmacd.attempts", i64::from(attempts)));
             if let Some(error) = error {
-                span.set_status(Status::error(error.reason().to_owned()));
+                span.set_status(Status::error(error.known_reason().to_owned()));
             }
             span.end();
         }

@@ -25,9 +25,12 @@ async fn call_has_a_span_with_its_attempts_and_its_error() {
     key.generate("a secret message").await.unwrap();
     fake.order(1, Fault::Fails(ErrorReason::AccessDenied));
     key.verify("a secret message", [0; 32]).await.unwrap_err();
+    fake.order(1, Fault::Fails(ErrorReason::Unspecified)); // A reason that the client does not know.
+    let unknown = key.generate("a secret message").await.unwrap_err();
+    assert_eq!("UNSPECIFIED", unknown.reason());
 
     let spans = exporter.get_finished_spans().unwrap();
-    let [generate, verify] = spans.as_slice() else { panic!("{spans:?}") };
+    let [generate, verify, unknown] = spans.as_slice() else { panic!("{spans:?}") };
     assert_eq!(("hmacd.v1.MacService/GenerateMac", &SpanKind::Client), (&*generate.name, &generate.span_kind));
     assert_eq!("hmacd.v1.MacService/VerifyMac", verify.name);
     let attributes = |span: &opentelemetry_sdk::trace::SpanData| {
@@ -41,6 +44,9 @@ async fn call_has_a_span_with_its_attempts_and_its_error() {
     let expected = vec!["error.type=ACCESS_DENIED", "hmacd.attempts=1", "rpc.system=grpc", &address];
     assert_eq!(expected, attributes(verify));
     assert_eq!(Status::error("ACCESS_DENIED"), verify.status);
+    let expected = vec!["error.type=UNKNOWN", "hmacd.attempts=1", "rpc.system=grpc", &address];
+    assert_eq!(expected, attributes(unknown));
+    assert_eq!(Status::error("UNKNOWN"), unknown.status);
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ fn status(error: &Error) -> StatusCode {
     match error.kind() {
         ErrorKind::InvalidMac => StatusCode::UNAUTHORIZED,
         ErrorKind::MessageTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        _ if error.reason() == "INVALID_ARGUMENT" => StatusCode::BAD_REQUEST,
+        _ if error.is_invalid_argument() => StatusCode::BAD_REQUEST,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
@@ -106,4 +106,28 @@ fn refuse<R: Default>(status: StatusCode) -> Response<R> {
     let mut response = Response::new(R::default());
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Parts;
+
+    #[test]
+    fn only_an_argument_of_the_caller_is_a_bad_request() {
+        let of = |attempts| {
+            status(&Error::new(Parts {
+                kind: ErrorKind::Other,
+                reason: "INVALID_ARGUMENT".into(),
+                known: true,
+                text: "".into(),
+                retryable: false,
+                may_have_run: false,
+                target: String::new(),
+                attempts,
+                request_id: String::new(),
+            }))
+        };
+        assert_eq!([StatusCode::BAD_REQUEST, StatusCode::SERVICE_UNAVAILABLE], [0, 1].map(of));
+    }
 }
