@@ -133,6 +133,17 @@ async fn failure_of_a_key_is_no_verdict_unless_another_key_matches() {
     }
 }
 
+#[tokio::test]
+async fn reserved_content_is_wrong() {
+    let webhooks = Webhooks::new();
+    for (name, format) in FORMATS {
+        webhooks.fake.order(1, Fault::Fails(ErrorReason::ReservedMessage));
+        let verifier = webhooks.verifier(format, &["right"]);
+        let error = verifier.verify_at(&webhooks.headers(name), webhooks.body(), webhooks.time(0)).await.unwrap_err();
+        assert!(error.is_invalid_mac(), "{error:?}");
+    }
+}
+
 /// Tokio advances the paused clock whenever all tasks wait.
 #[tokio::test(start_paused = true)]
 async fn calls_of_a_verification_share_one_deadline() {
@@ -216,6 +227,8 @@ async fn layer_lets_only_right_webhooks_through() {
         assert_eq!(StatusCode::PAYLOAD_TOO_LARGE, answer(verifier.clone(), &headers, vec![0; length]).await.0);
     }
     assert_eq!(StatusCode::BAD_REQUEST, answer(verifier.clone(), &headers, vec![]).await.0);
+    webhooks.fake.order(1, Fault::Fails(ErrorReason::ReservedMessage));
+    assert_eq!(StatusCode::UNAUTHORIZED, answer(verifier.clone(), &headers, body.clone()).await.0);
     webhooks.fake.order(1, Fault::Fails(ErrorReason::Internal));
     assert_eq!(StatusCode::SERVICE_UNAVAILABLE, answer(verifier, &headers, body).await.0);
 }
