@@ -86,6 +86,11 @@ impl Client {
         Client { deadline: Some(deadline), ..self.clone() }
     }
 
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.inner.max_message_bytes
+    }
+
     /// A client whose calls all end after its timeout from `start`, or at its deadline if this is earlier.
     #[cfg(feature = "webhooks")]
     pub(crate) fn with_start(&self, start: Instant) -> Client {

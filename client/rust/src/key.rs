@@ -80,6 +80,12 @@ impl Key {
         Key { client: self.client.with_deadline(deadline), ..self.clone() }
     }
 
+    /// The maximum length of a message of the client.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn max_message_bytes(&self) -> usize {
+        self.client.max_message_bytes()
+    }
+
     /// The key with one deadline for all its calls: see [`Client::with_start`].
     #[cfg(feature = "webhooks")]
     pub(crate) fn with_start(&self, start: Instant) -> Key {

@@ -3,6 +3,10 @@
 mod common;
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -10,7 +14,7 @@ use common::{hex, vectors};
 use hmacd::testing::{Fake, Fault};
 use hmacd::v1::ErrorReason;
 use hmacd::webhooks::{Format, Verifier, VerifyLayer, sign, sign_as};
-use hmacd::{Algorithm, Key};
+use hmacd::{Algorithm, Client, Key, Settings};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
@@ -194,13 +198,52 @@ impl Service<Request<Full<Bytes>>> for Echo {
     type Error = Infallible;
     type Future = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        std::task::Poll::Ready(Ok(()))
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
         std::future::ready(Ok(Response::new(request.into_body())))
     }
+}
+
+/// A body of many frames, which counts the frames that were read.
+struct Frames(usize, Arc<AtomicUsize>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        if self.0 == 0 {
+            return Poll::Ready(None);
+        }
+        self.0 -= 1;
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 1024])))))
+    }
+}
+
+#[tokio::test]
+async fn layer_reads_no_more_than_the_limit_of_the_client() {
+    let webhooks = Webhooks::new();
+    for (settings, expected) in [
+        (Settings::new([webhooks.fake.target()]), 65),
+        (Settings::new([webhooks.fake.target()]).max_message_bytes(2048), 3),
+    ] {
+        let key = Client::new(settings).unwrap().key("right", Algorithm::HmacSha256);
+        let mut service = VerifyLayer::new(Verifier::new(Format::GitHub, [key]).unwrap()).layer(Echo);
+        let frames = Arc::new(AtomicUsize::new(0));
+        let mut request = Request::new(Frames(1024, frames.clone()));
+        *request.headers_mut() = webhooks.headers("github");
+        let response = service.call(request).await.unwrap();
+        assert_eq!(StatusCode::PAYLOAD_TOO_LARGE, response.status());
+        assert_eq!(expected, frames.load(Ordering::SeqCst));
+    }
+    assert_eq!(0, webhooks.fake.calls());
 }
 
 async fn answer(verifier: Verifier, headers: &HeaderMap, body: Vec<u8>) -> (StatusCode, Bytes) {

@@ -11,12 +11,10 @@ use tower_service::Service;
 use super::Verifier;
 use crate::error::{Error, ErrorKind};
 
-/// The longest body, in bytes. The daemon's own limit may refuse a shorter body.
-const MAX_BODY_BYTES: usize = 1 << 20;
-
 /// A layer of tower that passes only right webhooks to the inner service, for example in axum or hyper.
 ///
-/// The inner service gets the verified bytes as its body. The layer itself answers with an empty body,
+/// The inner service gets the verified bytes as its body. The layer buffers at most `max_message_bytes` of
+/// the client, plus one frame of the body. The layer itself answers with an empty body,
 /// and with the [`Error`] in the extensions of the response, for logs:
 ///
 /// | status | meaning |
@@ -76,7 +74,7 @@ where
         let verifier = self.verifier.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
-            let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            let body = match Limited::new(body, verifier.max_body_bytes()).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) if error.is::<LengthLimitError>() => return Ok(refuse(StatusCode::PAYLOAD_TOO_LARGE)),
                 Err(_) => return Ok(refuse(StatusCode::BAD_REQUEST)),

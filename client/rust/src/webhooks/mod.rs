@@ -124,6 +124,11 @@ impl Verifier {
         Ok(Verifier { format, keys })
     }
 
+    /// The longest body that a key can verify.
+    fn max_body_bytes(&self) -> usize {
+        self.keys.iter().map(Key::max_message_bytes).max().unwrap_or(0)
+    }
+
     /// Verifies the received bytes of a body now. Returns only if a signature is right. All calls
     /// together end at the deadline of a key, or after its timeout.
     ///
