@@ -60,15 +60,23 @@ async fn shared_vectors_are_signed_and_verified() {
 #[tokio::test]
 async fn wrong_shared_vectors_are_refused() {
     let fake = fake();
-    let mut reasons = Vec::new();
     for vector in vectors()["jwt"]["wrong"].as_array().unwrap() {
         let verifier = verifier(&fake, vector["alg"].as_str().unwrap());
+        let before = fake.calls();
         let error = verifier.verify::<Value>(vector["token"].as_str().unwrap()).await.unwrap_err();
         assert!(error.is_wrong());
-        reasons.push(format!("{error:?}"));
+        let calls = usize::from(vector["why"] == "another key");
+        assert_eq!(calls, fake.calls() - before, "{}", vector["why"]);
     }
-    assert_eq!(["WrongSignature", "WrongAlgorithm", "UnknownKey", "WrongSignature"], *reasons);
-    assert_eq!(1, fake.calls()); // Only another key needs a call.
+}
+
+#[tokio::test]
+async fn accepted_shared_vectors_are_verified() {
+    let fake = fake();
+    for vector in vectors()["jwt"]["accepted"].as_array().unwrap() {
+        let verifier = verifier(&fake, vector["alg"].as_str().unwrap());
+        assert_eq!(claims(), verifier.verify(vector["token"].as_str().unwrap()).await.unwrap(), "{}", vector["why"]);
+    }
 }
 
 #[tokio::test]
@@ -79,6 +87,9 @@ async fn malformed_tokens_are_refused_without_a_call() {
     let none = "eyJhbGciOiJub25lIiwia2lkIjoiazEifQ"; // {"alg":"none","kid":"k1"}
     let critical = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwiY3JpdCI6WyJiNjQiXX0"; // "crit":["b64"]
     let not_encoded = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwiYjY0IjpmYWxzZX0"; // "b64":false
+    let array = "WyJIUzI1NiIsImsxIixmYWxzZSx0cnVlXQ"; // ["HS256","k1",false,true]
+    let array_of_null = "WyJIUzI1NiIsImsxIixudWxsLG51bGxd"; // ["HS256","k1",null,null]
+    let encoded_null = "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsxIiwiYjY0IjpudWxsfQ"; // "b64":null
     let body = signed.split_once('.').unwrap().1;
     for (token, expected) in [
         (String::new(), "Malformed"),
@@ -90,6 +101,9 @@ async fn malformed_tokens_are_refused_without_a_call() {
         (format!("{none}.{body}."), "WrongAlgorithm"),
         (format!("{critical}.{body}.{signature}"), "Malformed"),
         (format!("{not_encoded}.{body}.{signature}"), "Malformed"),
+        (format!("{encoded_null}.{body}.{signature}"), "Malformed"),
+        (format!("{array}.{body}.{signature}"), "Malformed"),
+        (format!("{array_of_null}.{body}.{signature}"), "Malformed"),
     ] {
         let error = verifier(&fake, "HS256").verify::<Value>(&token).await.unwrap_err();
         assert_eq!(expected, format!("{error:?}"), "{token}");

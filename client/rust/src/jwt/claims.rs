@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::TokenError;
+use super::{TokenError, object};
 
 /// What a verifier requires of the claims.
 #[derive(Clone, Default)]
@@ -17,10 +17,19 @@ pub struct Rules {
 
 #[derive(Deserialize)]
 struct Registered {
+    #[serde(default, deserialize_with = "not_null")]
     exp: Option<f64>,
+    #[serde(default, deserialize_with = "not_null")]
     nbf: Option<f64>,
+    #[serde(default, deserialize_with = "not_null")]
     iss: Option<String>,
+    #[serde(default, deserialize_with = "not_null")]
     aud: Option<Audience>,
+}
+
+/// A claim of `null` is malformed: it is not a missing one.
+fn not_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 #[derive(Deserialize)]
@@ -32,7 +41,7 @@ enum Audience {
 
 impl Rules {
     pub fn check(&self, claims: &[u8], now: SystemTime) -> Result<(), TokenError> {
-        let claims: Registered = serde_json::from_slice(claims).map_err(|_| TokenError::Malformed)?;
+        let claims: Registered = object(claims)?;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let leeway = self.leeway.as_secs_f64();
         match claims.exp {
@@ -99,6 +108,14 @@ mod tests {
         assert_refused(&rules, r#"{"exp":9,"iss":"a"}"#, 0, "WrongAudience");
         assert_refused(&rules, r#"{"exp":9,"iss":"a","aud":["x"]}"#, 0, "WrongAudience");
         assert_refused(&Rules::default(), r#"{"exp":9,"aud":"b"}"#, 0, "WrongAudience");
+    }
+
+    #[test]
+    fn claims_of_null_are_malformed() {
+        let rules = Rules { without_expiry: true, ..Rules::default() };
+        for name in ["exp", "nbf", "iss", "aud"] {
+            assert_refused(&rules, &format!(r#"{{"{name}":null}}"#), 0, "Malformed");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod verifier;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::algorithm::Algorithm;
 use crate::error::Error;
@@ -53,6 +54,14 @@ pub async fn sign(key: &Key, kid: &str, claims: &impl Serialize) -> Result<Strin
     let signed = format!("{}.{}", BASE64_URL_SAFE_NO_PAD.encode(header), BASE64_URL_SAFE_NO_PAD.encode(claims));
     let mac = key.generate(&signed).await?;
     Ok(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac)))
+}
+
+/// Parses a JSON object. serde also accepts an array for the members of a struct.
+fn object<T: DeserializeOwned>(json: &[u8]) -> Result<T, TokenError> {
+    if !json.trim_ascii_start().starts_with(b"{") {
+        return Err(TokenError::Malformed);
+    }
+    serde_json::from_slice(json).map_err(|_| TokenError::Malformed)
 }
 
 /// The name of the key's algorithm in a token.

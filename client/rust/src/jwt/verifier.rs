@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use super::claims::Rules;
-use super::name;
+use super::{name, object};
 use crate::error::Error;
 use crate::key::Key;
 
@@ -80,8 +80,19 @@ impl std::error::Error for TokenError {}
 struct Header {
     alg: String,
     kid: Option<String>,
-    crit: Option<serde::de::IgnoredAny>,
-    b64: Option<bool>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+    #[serde(default = "yes")]
+    b64: bool,
+}
+
+/// True for a member of any value, also of `null`.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_| true)
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Verifier {
@@ -139,9 +150,9 @@ impl Verifier {
         let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims) = signed.split_once('.').ok_or(TokenError::Malformed)?;
         let (header, claims, signature) = (decode(header)?, decode(claims)?, decode(signature)?);
-        let header: Header = serde_json::from_slice(&header).map_err(|_| TokenError::Malformed)?;
+        let header: Header = object(&header)?;
         // RFC 7515: this module has no extension, also not the payload without base64url of RFC 7797.
-        if header.crit.is_some() || header.b64 == Some(false) {
+        if header.crit || !header.b64 {
             return Err(TokenError::Malformed);
         }
         let key = header.kid.and_then(|kid| self.keys.get(&kid)).ok_or(TokenError::UnknownKey)?;

@@ -45,12 +45,12 @@ impl<'a> Signed<'a> {
             }
             Format::Stripe => stripe(only(headers, &STRIPE)?)?,
             Format::Standard => Signed {
-                id: Some(only(headers, &STANDARD_ID)?).filter(|id| !id.is_empty() && !id.contains('.'))?,
+                id: only(headers, &STANDARD_ID).filter(|id| is_id(id))?,
                 time: time(only(headers, &STANDARD_TIME)?)?,
                 macs: only(headers, &STANDARD)?
                     .split(' ')
-                    .filter_map(|signature| base64_mac(signature.strip_prefix("v1,")?))
-                    .collect(),
+                    .filter_map(|signature| signature.strip_prefix("v1,").map(base64_mac))
+                    .collect::<Option<_>>()?,
             },
         };
         (1..=MAX_MACS).contains(&signed.macs.len()).then_some(signed)
@@ -66,7 +66,7 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// `t=1700000000,v1=hex,v1=hex`. Other schemes than `v1` are ignored.
+/// `t=1700000000,v1=hex,v1=hex`. Other schemes than `v1` are ignored. A malformed `v1` is an error.
 fn stripe(value: &str) -> Option<Signed<'_>> {
     let mut stamp = None;
     let mut macs = Vec::new();
@@ -74,7 +74,7 @@ fn stripe(value: &str) -> Option<Signed<'_>> {
         match part.split_once('=')? {
             ("t", _) if stamp.is_some() => return None,
             ("t", text) => stamp = Some(time(text)?),
-            ("v1", text) => macs.extend(hex_mac(text)),
+            ("v1", text) => macs.push(hex_mac(text)?),
             _ => {}
         }
     }
@@ -91,9 +91,16 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     value.to_str().ok()
 }
 
-/// Up to 12 digits.
+/// Up to 12 digits, without a leading zero.
 fn time(text: &str) -> Option<&str> {
-    ((1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
+    let digits = (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits && (text == "0" || !text.starts_with('0'))).then_some(text)
+}
+
+/// Whether a text is an id of Standard Webhooks. With a full stop, the same signed text would have
+/// another id, time and body.
+pub fn is_id(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'.')
 }
 
 pub fn to_hex(bytes: &[u8]) -> String {
@@ -148,7 +155,8 @@ mod tests {
     fn stripe_needs_one_time_and_up_to_8_signatures() {
         let stripe = |value: &str| parsed(Format::Stripe, &[(STRIPE, value)]);
         assert!(stripe(&format!("t=1700000000,v1={HEX}")));
-        assert!(stripe(&format!("t=1,v0=x,v1=short,v1={HEX}")));
+        assert!(stripe(&format!("t=1,v0=x,v1={HEX}")));
+        assert!(!stripe(&format!("t=1,v1=short,v1={HEX}")));
         assert!(stripe(&format!("t=1{}", format!(",v1={HEX}").repeat(8))));
         assert!(!stripe(&format!("t=1{}", format!(",v1={HEX}").repeat(9))));
         for value in [format!("v1={HEX}"), "t=1".into(), format!("t=1,t=1,v1={HEX}"), format!("t=+1,v1={HEX}")] {

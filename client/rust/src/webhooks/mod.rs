@@ -61,12 +61,14 @@ pub async fn sign(format: Format, key: &Key, body: &[u8]) -> Result<HeaderMap, E
 /// id. Use the same id if you send a webhook again.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` if the key has another algorithm than HMAC_SHA_256, the id is empty or has other
-/// characters than letters, digits, `_` and `-`, or the time is before 1970. Those of [`Key::generate`].
+/// `INVALID_ARGUMENT` if the key has another algorithm than HMAC_SHA_256, the id does not have 1 to 256
+/// visible characters of ASCII or has a full stop, or the time is before 1970. Those of [`Key::generate`].
 pub async fn sign_as(format: Format, key: &Key, id: &str, time: SystemTime, body: &[u8]) -> Result<HeaderMap, Error> {
     check_algorithm(key)?;
-    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
-        return Err(Error::invalid("the id of a webhook must have letters, digits, _ and - only"));
+    if !header::is_id(id) {
+        return Err(Error::invalid(
+            "the id of a webhook must have 1 to 256 visible characters of ASCII, without a dot",
+        ));
     }
     let time = time.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| Error::invalid("the time is before 1970"))?;
     let time = time.as_secs().to_string();
