@@ -1,26 +1,58 @@
 #include "pem.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 
 namespace hmacd::internal {
 namespace {
 
 constexpr std::size_t max_file_bytes = 1 << 20;
 
-std::string read_file(const std::string &path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string content(max_file_bytes + 1, '\0');
-  file.read(content.data(), static_cast<std::streamsize>(content.size()));
-  if (file.bad() || !file.eof()) {
-    const bool too_long = file.good();
-    throw BadPemFiles(path + ": " + (too_long ? "longer than 1 MiB" : std::strerror(errno)));
+class File {
+ public:
+  // Does not wait for the writer of a FIFO.
+  explicit File(const std::string &path) : fd_(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)) {}
+  ~File() {
+    if (fd_ >= 0) close(fd_);
   }
-  content.resize(static_cast<std::size_t>(file.gcount()));
+  File(const File &) = delete;
+  File &operator=(const File &) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// Reads a regular file: a read of a FIFO or a terminal could block for ever.
+std::string read_file(const std::string &setting, const std::string &path) {
+  // The content can be a private key.
+  if (path.find_first_of("\r\n") != std::string::npos || path.find("-----BEGIN") != std::string::npos) {
+    throw BadPemFiles(setting + ": the value is the content of a file; it must be its path");
+  }
+  const auto failed = [&] { return BadPemFiles(path + ": " + std::strerror(errno)); };
+  const File file(path);
+  struct stat status;
+  if (file.fd() < 0 || fstat(file.fd(), &status) != 0) throw failed();
+  if (!S_ISREG(status.st_mode)) throw BadPemFiles(path + ": not a regular file");
+  std::string content(max_file_bytes + 1, '\0');
+  std::size_t size = 0;
+  while (size < content.size()) {
+    const ssize_t count = read(file.fd(), content.data() + size, content.size() - size);
+    if (count == 0) break;
+    if (count > 0) {
+      size += static_cast<std::size_t>(count);
+    } else if (errno != EINTR) {
+      throw failed();
+    }
+  }
+  if (size > max_file_bytes) throw BadPemFiles(path + ": longer than 1 MiB");
+  content.resize(size);
   return content;
 }
 
@@ -28,22 +60,24 @@ std::unique_ptr<BIO, Deleter> bio(const std::string &content) {
   return std::unique_ptr<BIO, Deleter>(BIO_new_mem_buf(content.data(), static_cast<int>(content.size())));
 }
 
+// Called for an encrypted block only. Without this function, OpenSSL asks at the terminal.
+int refuse_password(char *, int, int, void *asked) {
+  *static_cast<bool *>(asked) = true;
+  return -1;
+}
+
 std::vector<std::unique_ptr<X509, Deleter>> certificates(const std::string &content, const std::string &path) {
   std::vector<std::unique_ptr<X509, Deleter>> certificates;
   const auto input = bio(content);
-  while (X509 *certificate = PEM_read_bio_X509(input.get(), nullptr, nullptr, nullptr)) {
+  bool encrypted = false;
+  while (X509 *certificate = PEM_read_bio_X509(input.get(), nullptr, refuse_password, &encrypted)) {
     certificates.emplace_back(certificate);
   }
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   ERR_clear_error();
+  if (encrypted) throw BadPemFiles(path + ": a certificate is encrypted; it must be without a password");
   if (certificates.empty() || !at_end) throw BadPemFiles(path + ": not PEM certificates");
   return certificates;
-}
-
-// Called for an encrypted key only.
-int refuse_password(char *, int, int, void *asked) {
-  *static_cast<bool *>(asked) = true;
-  return -1;
 }
 
 std::unique_ptr<EVP_PKEY, Deleter> private_key(const std::string &content, const std::string &path) {
@@ -59,7 +93,8 @@ std::unique_ptr<EVP_PKEY, Deleter> private_key(const std::string &content, const
 }  // namespace
 
 PemFiles read_pem_files(const PemPaths &paths) {
-  return {read_file(paths.ca), read_file(paths.certificate), read_file(paths.private_key)};
+  return {read_file("ca", paths.ca), read_file("certificate", paths.certificate),
+          read_file("private_key", paths.private_key)};
 }
 
 Identity check_pem_files(const PemFiles &files, const PemPaths &paths, std::time_t now) {

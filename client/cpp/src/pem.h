@@ -31,7 +31,7 @@ struct PemFiles {
   bool operator!=(const PemFiles &other) const { return !(*this == other); }
 };
 
-/// Files that are not usable for TLS. The text has the path and the problem.
+/// Files that are not usable for TLS. The text has the path and the problem, but no content of a file.
 class BadPemFiles : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -51,7 +51,7 @@ struct Identity {
   std::unique_ptr<EVP_PKEY, Deleter> key;
 };
 
-/// Reads the files. A file has at most 1 MiB.
+/// Reads the files. A file is a regular file of at most 1 MiB.
 /// @throws BadPemFiles
 PemFiles read_pem_files(const PemPaths &paths);
 

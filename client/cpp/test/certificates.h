@@ -32,6 +32,12 @@ struct Issued {
   std::string certificate() const {
     return pem([&](BIO *bio) { return PEM_write_bio_X509(bio, x509.get()); });
   }
+  std::string encrypted_certificate() const {
+    return pem([&](BIO *bio) {
+      return PEM_ASN1_write_bio(reinterpret_cast<i2d_of_void *>(i2d_X509), PEM_STRING_X509, bio, x509.get(),
+                                EVP_aes_128_cbc(), nullptr, 0, nullptr, const_cast<char *>("password"));
+    });
+  }
   std::string pkcs8() const {
     return pem(
         [&](BIO *bio) { return PEM_write_bio_PKCS8PrivateKey(bio, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <future>
@@ -41,6 +42,11 @@ class Folder {
   void write(const std::string &name, const Issued &issued) const {
     write_file(file(name + ".pem"), issued.certificate());
     write_file(file(name + "-key.pem"), issued.pkcs8());
+  }
+  // Replaces a file.
+  void make_fifo(const std::string &name) const {
+    std::filesystem::remove(file(name));
+    if (mkfifo(file(name).c_str(), 0600) != 0) throw std::runtime_error("no FIFO");
   }
   hmacd::FakeTls server() const { return {file("ca.pem"), file("server.pem"), file("server-key.pem")}; }
   Settings settings(const std::string &target) const {
@@ -98,6 +104,22 @@ class RawServer {
 
 Key key_of(const Client &client) { return client.key(key_name, Algorithm::hmac_sha_256); }
 
+// Returns the result of a function that must end. If it does not end, its thread stays.
+template <class Run>
+auto ends(const std::string &what, Run run) {
+  const auto result = std::make_shared<std::promise<decltype(run())>>();
+  auto future = result->get_future();
+  std::thread([result, run = std::move(run)] {
+    try {
+      result->set_value(run());
+    } catch (...) {
+      result->set_exception(std::current_exception());
+    }
+  }).detach();
+  check(future.wait_for(long_time) == std::future_status::ready, "the end of " + what);
+  return future.get();
+}
+
 bool contains(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 void file_tests(tap::Tests &tests) {
@@ -141,6 +163,32 @@ void file_tests(tap::Tests &tests) {
           [](const Folder &folder) { return folder.authority.issue("x", "").encrypted(); });
   refused("a key of another certificate", "client-key.pem", "does not belong",
           [](const Folder &folder) { return folder.authority.issue("x", "").pkcs8(); });
+  refused("an encrypted certificate", "client.pem", "is encrypted",
+          [](const Folder &folder) { return folder.authority.issue("x", "").encrypted_certificate(); });
+  refused("an encrypted certificate after a good authority", "ca.pem", "is encrypted", [](const Folder &folder) {
+    return folder.authority.certificate() + folder.authority.issue("x", "").encrypted_certificate();
+  });
+  refused("a file over 1 MiB", "client.pem", "longer than 1 MiB",
+          [](const Folder &) { return std::string((1 << 20) + 1, '\n'); });
+  for (const std::string file : {"ca.pem", "client.pem", "client-key.pem"}) {
+    tests.run("TLS: refused by the constructor: a FIFO as " + file, [=] {
+      const auto folder = std::make_shared<Folder>();
+      folder->make_fifo(file);
+      const std::string text = ends("the constructor", [folder] {
+        return std::string(thrown<hmacd::Error>([&] { Client client(folder->settings("127.0.0.1:1")); }).what());
+      });
+      check(contains(text, folder->file(file) + ": not a regular file"), text);
+    });
+  }
+  tests.run("TLS: refused by the constructor: content in the place of a path, without its text", [] {
+    Folder folder;
+    for (const std::string content : {"-----BEGIN PRIVATE KEY----- secret", "secret\nsecret", "secret\r"}) {
+      auto settings = folder.settings("127.0.0.1:1");
+      settings.private_key = content;
+      const std::string text = thrown<hmacd::Error>([&] { Client client(settings); }).what();
+      check(contains(text, "private_key: the value is the content of a file") && !contains(text, "secret"), text);
+    }
+  });
   tests.run("TLS: refused by the constructor: a certificate that has ended", [] {
     Folder folder;
     folder.write("client", folder.authority.issue("first", "", -10));
