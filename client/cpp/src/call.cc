@@ -93,7 +93,7 @@ void Call::wait_for_connection() {
     cancelled() ? finish_cancelled() : finish_late();
     return;
   }
-  connection_ = core_->connections.get(choice_.target);
+  connection_ = core_->connections->get(choice_.target);
   const bool no_connection = failure_ && !failure_->sent;
   if (choice_.waits && no_connection && connection_->failing()) {
     if (core_->picker.other_usable(choice_.target, Clock::now())) {
@@ -171,13 +171,23 @@ void Call::failed(Failure failure) {
 
 void Call::repeat(const RetryPlan::Step &step) {
   if (step.action == RetryPlan::Action::reconnect) {
-    core_->reconnect(choice_.target, connection_,
-                     [self = shared_from_this(), target = choice_.target] { self->attempt(target); });
+    wait_for_reload();
   } else if (step.delay.count() > 0) {
     set_alarm(step.delay, &Call::attempt_next);
   } else {
     attempt();
   }
+}
+
+// A read of the files can block: the call waits at most until its deadline.
+void Call::wait_for_reload() {
+  constexpr std::chrono::milliseconds poll_interval{10};
+  const std::chrono::nanoseconds remaining = deadline_ - Clock::now();
+  if (!cancelled() && remaining.count() > 0 && !core_->reconnect(choice_.target, connection_)) {
+    set_alarm(std::min<std::chrono::nanoseconds>(poll_interval, remaining), &Call::wait_for_reload);
+    return;
+  }
+  attempt(choice_.target);
 }
 
 // A cancellation also ends the delay: each step checks it.

@@ -61,6 +61,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void attempt(std::optional<std::size_t> target = std::nullopt);
   void attempt_next() { attempt(); }
   void wait_for_connection();
+  void wait_for_reload();
   void send(std::chrono::nanoseconds remaining);
   void answered(const grpc::Status &status);
   void failed(Failure failure);

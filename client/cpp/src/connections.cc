@@ -8,17 +8,24 @@
 namespace hmacd::internal {
 namespace {
 
+// After this time, a read counts as a problem: a network file system without its server can block it for ever.
+constexpr std::chrono::seconds read_limit{5};
+
 bool any_tls(const std::vector<Target> &targets) {
   return std::any_of(targets.begin(), targets.end(), [](const Target &target) { return !target.is_unix(); });
 }
 
 }  // namespace
 
-Connections::Connections(std::vector<Target> targets, PemPaths paths)
-    : targets_(std::move(targets)), paths_(std::move(paths)), tls_(any_tls(targets_)) {
+Connections::Connections(std::vector<Target> targets, PemPaths paths, ReadFiles read_files)
+    : targets_(std::move(targets)),
+      paths_(std::move(paths)),
+      read_files_(std::move(read_files)),
+      tls_(any_tls(targets_)),
+      reloading_(targets_.size()) {
   try {
     if (tls_) {
-      files_ = read_pem_files(paths_);
+      files_ = read_files_(paths_);
       identity_ = check(files_);
       watch_.accept(files_);
     }
@@ -44,7 +51,8 @@ std::shared_ptr<const Identity> Connections::identity() const {
 
 std::string Connections::problem() const {
   const std::lock_guard lock(mutex_);
-  return problem_;
+  const bool blocked = reading_since_ && std::chrono::steady_clock::now() - *reading_since_ > read_limit;
+  return blocked ? "the read of the files has not ended" : problem_;
 }
 
 void Connections::set_problem(std::string problem) {
@@ -53,13 +61,20 @@ void Connections::set_problem(std::string problem) {
 }
 
 bool Connections::read(PemFiles &files) {
+  const auto set_since = [this](std::optional<std::chrono::steady_clock::time_point> since) {
+    const std::lock_guard lock(mutex_);
+    reading_since_ = since;
+  };
+  set_since(std::chrono::steady_clock::now());
+  bool good = true;
   try {
-    files = read_pem_files(paths_);
-    return true;
+    files = read_files_(paths_);
   } catch (const BadPemFiles &bad) {
     set_problem(bad.what());
-    return false;
+    good = false;
   }
+  set_since(std::nullopt);
+  return good;
 }
 
 void Connections::use(const PemFiles &files) {
@@ -93,6 +108,11 @@ void Connections::check_files() {
 }
 
 void Connections::reload(std::size_t target, const std::shared_ptr<Connection> &used) {
+  read_and_replace(target, used);
+  reloading_[target] = false;
+}
+
+void Connections::read_and_replace(std::size_t target, const std::shared_ptr<Connection> &used) {
   if (get(target) != used) return;
   PemFiles seen;
   if (tls_ && read(seen)) {

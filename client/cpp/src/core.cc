@@ -20,6 +20,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds close_limit{5000};
 // For calls that are cancelled, and their callbacks.
 constexpr milliseconds cancel_limit{1000};
+// For a read of the files, which can block.
+constexpr milliseconds read_limit{1000};
 constexpr milliseconds probe_limit{3000};
 
 Closed closed(const std::string &problem) {
@@ -69,14 +71,15 @@ std::string health_problem(Connection &connection) {
 
 }  // namespace
 
-Core::Core(Settings wanted)
+Core::Core(Settings wanted, Connections::ReadFiles read_files)
     : settings(std::move(wanted)),
       targets(check(settings)),
       generation(start_grpc()),
       picker(targets.size(), random),
-      connections(targets, {settings.ca, settings.certificate, settings.private_key}),
+      connections(std::make_shared<Connections>(
+          targets, PemPaths{settings.ca, settings.certificate, settings.private_key}, std::move(read_files))),
       diagnoses(targets.size()),
-      file_worker_(settings.file_interval, [this] { connections.check_files(); }),
+      file_worker_(settings.file_interval, [files = connections] { files->check_files(); }),
       probe_worker_(std::chrono::hours(1), [] {}) {}
 
 void Core::check_process() const {
@@ -86,19 +89,19 @@ void Core::check_process() const {
       "client in each process");
 }
 
-void Core::reconnect(std::size_t target, std::shared_ptr<Connection> used, std::function<void()> then) {
-  const bool posted = file_worker_.post([this, target, used = std::move(used), then] {
-    connections.reload(target, used);
-    then();
-  });
-  if (!posted) then();
+bool Core::reconnect(std::size_t target, const std::shared_ptr<Connection> &used) {
+  if (connections->get(target) != used) return true;
+  if (connections->begin_reload(target)) {
+    file_worker_.post([files = connections, target, used] { files->reload(target, used); });
+  }
+  return false;
 }
 
 void Core::start_diagnosis(std::size_t target) {
   if (!diagnoses.begin(target, std::chrono::steady_clock::now())) return;
   probe_worker_.post([this, target] {
     if (closing_) return;
-    const auto identity = connections.identity();
+    const auto identity = connections->identity();
     diagnoses.end(target, diagnose(targets[target], identity.get(), milliseconds(1000)));
   });
 }
@@ -106,17 +109,17 @@ void Core::start_diagnosis(std::size_t target) {
 std::string Core::check_target(std::size_t index) {
   const Target &target = targets[index];
   const auto failed = [&](const std::string &problem) { return "failed: " + target.name + ", " + problem; };
-  const auto identity = connections.identity();
+  const auto identity = connections->identity();
   std::string facts = "serving";
   if (!target.is_unix()) {
     const X509 *certificate = identity->chain.front().get();
-    if (const auto problem = connections.problem(); !problem.empty()) return failed("files: " + problem);
+    if (const auto problem = connections->problem(); !problem.empty()) return failed("files: " + problem);
     if (has_ended(certificate)) return failed("the client certificate has ended");
     facts += ", client certificate ends " + end_of(certificate);
   }
   const Diagnosis diagnosis = diagnose(target, identity.get(), probe_limit);
   if (diagnosis.kind != Diagnosis::Kind::ok) return failed(diagnosis.problem);
-  const auto connection = connections.get(index);
+  const auto connection = connections->get(index);
   if (const auto problem = health_problem(*connection); !problem.empty()) return failed(problem);
   return "ok: " + target.name + ", " + facts;
 }
@@ -139,7 +142,7 @@ void Core::close() {
     for (const auto &call : calls.wait(close_limit)) call->cancel(Call::CancelledBy::close);
     calls.wait(cancel_limit);
     closing_ = true;
-    file_worker_.stop();
+    file_worker_.stop(read_limit);
     probe_worker_.stop();
   });
 }

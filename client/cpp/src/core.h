@@ -20,14 +20,16 @@ namespace hmacd::internal {
 /// The long-lived objects of a client. Thread-safe.
 class Core {
  public:
+  /// @param read_files for tests
   /// @throws Error `INVALID_ARGUMENT`; `Closed` in a child of a process that used gRPC
-  explicit Core(Settings settings);
+  explicit Core(Settings settings, Connections::ReadFiles read_files = read_pem_files);
 
   /// @throws Closed after `fork`
   void check_process() const;
 
-  /// Reads the files and opens a new connection, in the background, then calls `then`.
-  void reconnect(std::size_t target, std::shared_ptr<Connection> used, std::function<void()> then);
+  /// Starts to read the files and to replace the connection in the background, unless that runs.
+  /// @return whether the connection of the target is another one than `used`
+  bool reconnect(std::size_t target, const std::shared_ptr<Connection> &used);
 
   /// Finds out in the background why the target has no connection.
   void start_diagnosis(std::size_t target);
@@ -42,7 +44,8 @@ class Core {
   const Random random = thread_random();
   RetryBudget budget;
   TargetPicker picker;
-  Connections connections;
+  // Shared with the thread that reads files: a read can block longer than this object lives.
+  const std::shared_ptr<Connections> connections;
   Diagnoses diagnoses;
   CallsInFlight calls;
 

@@ -5,7 +5,9 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace hmacd::internal {
@@ -27,17 +29,24 @@ class Worker {
   bool post(Task task);
 
   /// Runs the queued tasks, and ends the thread. Idempotent.
-  void stop();
+  ///
+  /// @param limit the longest wait. Without an end of the running task, the thread goes on with this task, and then
+  /// ends: the tasks must own what they use
+  void stop(std::optional<std::chrono::milliseconds> limit = std::nullopt);
 
  private:
-  void run();
+  // Of the worker and its thread.
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<Task> tasks;
+    bool stopping = false;
+    bool ended = false;
+  };
 
-  const std::chrono::milliseconds period_;
-  const Task periodic_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Task> tasks_;
-  bool stopping_ = false;
+  static void run(State &state, std::chrono::milliseconds period, const Task &periodic);
+
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
   std::thread thread_;
 };
 

@@ -4,12 +4,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <future>
 #include <thread>
 
+#include "call.h"
 #include "certificates.h"
+#include "core.h"
 #include "fakes.h"
+#include "hmacd/v1/mac_service.pb.h"
 #include "tests.h"
 
 namespace {
@@ -197,6 +201,93 @@ void file_tests(tap::Tests &tests) {
   });
 }
 
+// Reads files as the client does, and can block.
+class Reads {
+ public:
+  hmacd::internal::PemFiles read(const hmacd::internal::PemPaths &paths) {
+    std::unique_lock lock(mutex_);
+    ++count_;
+    changed_.wait(lock, [this] { return !blocked_; });
+    return hmacd::internal::read_pem_files(paths);
+  }
+  void block(bool blocked) {
+    const std::lock_guard lock(mutex_);
+    blocked_ = blocked;
+    changed_.notify_all();
+  }
+  int count() {
+    const std::lock_guard lock(mutex_);
+    return count_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool blocked_ = false;
+  int count_ = 0;
+};
+
+hmacd::internal::Rpc generate_rpc() {
+  const auto request = std::make_shared<hmacd::v1::GenerateMacRequest>();
+  request->set_key_id(key_name);
+  request->set_message("hello");
+  request->set_mac_algorithm(hmacd::v1::MAC_ALGORITHM_HMAC_SHA_256);
+  const auto response = std::make_shared<hmacd::v1::GenerateMacResponse>();
+  return {"hmacd.v1.MacService/GenerateMac", request, response, [] { return true; }, 5};
+}
+
+void blocked_tests(tap::Tests &tests) {
+  tests.run("TLS: a FIFO in the place of a file blocks no call, and doctor() shows it", [] {
+    const auto folder = std::make_shared<Folder>();
+    const auto fake = std::make_shared<Fake>(folder->server());
+    add_vector_key(*fake);
+    const auto client = std::make_shared<Client>(folder->settings(fake->target()));
+    key_of(*client).generate("hello"sv);
+    folder->make_fifo("client-key.pem");
+    fake->next(1, reason_fault("UNAUTHENTICATED"));
+    equal(ends("the call", [folder, fake, client] { return key_of(*client).generate("hello"sv).size(); }), 32u);
+    equal(fake->connections(), 2u);
+    eventually("the cause of doctor()", [&] { return contains(client->doctor().at(0), "not a regular file"); });
+    ends("close", [client] { return client->close(), true; });
+  });
+  tests.run("TLS: a call ends at its deadline or cancellation, and close() ends, while a read of the files blocks", [] {
+    Folder folder;
+    Fake fake(folder.server());
+    add_vector_key(fake);
+    const auto reads = std::make_shared<Reads>();
+    auto core = std::make_shared<hmacd::internal::Core>(
+        folder.settings(fake.target()), [reads](const auto &paths) { return reads->read(paths); });
+    const int before = reads->count();
+    reads->block(true);
+    const auto run = [weak = std::weak_ptr(core)](const hmacd::CallOptions &options) {
+      return ends("the call", [core = weak.lock(), options] {
+        try {
+          hmacd::internal::Call::run(core, generate_rpc(), options);
+          return std::string();
+        } catch (const hmacd::Error &error) {
+          return error.reason();
+        }
+      });
+    };
+    fake.next(3, reason_fault("UNAUTHENTICATED"));
+    check(!run(within(milliseconds(500))).empty(), "an error");
+    check(!run(within(milliseconds(500))).empty(), "an error");
+    hmacd::CallOptions options;
+    options.cancellation.emplace();
+    const auto calls = fake.calls();
+    auto cancelled = std::async(std::launch::async, run, options);
+    eventually("the call at the daemon", [&] { return fake.calls() > calls; });
+    options.cancellation->cancel();
+    equal(cancelled.get(), "CANCELLED");
+    eventually("a read", [&] { return reads->count() > before; });
+    ends("close", [core] { return core->close(), true; });
+    equal(reads->count(), before + 1);
+    core.reset();
+    reads->block(false);
+    eventually("the end of the thread that read", [&] { return reads.use_count() == 1; });
+  });
+}
+
 void renewal_tests(tap::Tests &tests) {
   tests.run("TLS: renewed files are used without a failed call", [] {
     Folder folder;
@@ -326,5 +417,6 @@ void cause_tests(tap::Tests &tests) {
 void tls_tests(tap::Tests &tests) {
   file_tests(tests);
   renewal_tests(tests);
+  blocked_tests(tests);
   cause_tests(tests);
 }
