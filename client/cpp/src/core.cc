@@ -49,7 +49,7 @@ std::string end_of(const X509 *certificate) {
   return text;
 }
 
-bool has_ended(const X509 *certificate) {
+bool has_expired(const X509 *certificate) {
   std::time_t now = std::time(nullptr);
   return X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0;
 }
@@ -114,8 +114,8 @@ std::string Core::check_target(std::size_t index) {
   if (!target.is_unix()) {
     const X509 *certificate = identity->chain.front().get();
     if (const auto problem = connections->problem(); !problem.empty()) return failed("files: " + problem);
-    if (has_ended(certificate)) return failed("the client certificate has ended");
-    facts += ", client certificate ends " + end_of(certificate);
+    if (has_expired(certificate)) return failed("the client certificate has expired");
+    facts += ", client certificate expires " + end_of(certificate);
   }
   const Diagnosis diagnosis = diagnose(target, identity.get(), probe_limit);
   if (diagnosis.kind != Diagnosis::Kind::ok) return failed(diagnosis.problem);

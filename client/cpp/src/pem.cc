@@ -105,7 +105,7 @@ Identity check_pem_files(const PemFiles &files, const PemPaths &paths, std::time
   ERR_clear_error();
   if (!belongs) throw BadPemFiles(paths.private_key + ": the key does not belong to " + paths.certificate);
   if (X509_cmp_time(X509_get0_notAfter(certificate), &now) < 0) {
-    throw BadPemFiles(paths.certificate + ": the certificate has ended");
+    throw BadPemFiles(paths.certificate + ": the certificate has expired");
   }
   return identity;
 }

@@ -55,7 +55,7 @@ struct Identity {
 /// @throws BadPemFiles
 PemFiles read_pem_files(const PemPaths &paths);
 
-/// Parses and checks the files: PEM, the key belongs to the certificate, the certificate has not ended.
+/// Parses and checks the files: PEM, the key belongs to the certificate, the certificate has not expired.
 /// @throws BadPemFiles
 Identity check_pem_files(const PemFiles &files, const PemPaths &paths, std::time_t now);
 

@@ -81,7 +81,8 @@ Diagnosis diagnose_unix(const Target &target, Clock::time_point deadline) {
 
 std::string verification_problem(long result) {
   switch (result) {
-    case X509_V_ERR_CERT_HAS_EXPIRED: return "the certificate of the daemon has ended";
+    // OpenSSL also checks the validity of the intermediate certificates and of the authority.
+    case X509_V_ERR_CERT_HAS_EXPIRED: return "the certificate of the daemon, or of its authority, has expired";
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return "the certificate of the daemon is for another name";
     default:

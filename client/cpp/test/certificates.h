@@ -60,9 +60,10 @@ inline KeyPtr rsa_key() { return KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA
 
 class Authority {
  public:
-  explicit Authority(const std::string &name) {
+  // The certificate ends in `seconds`.
+  explicit Authority(const std::string &name, long seconds = 3600) {
     self_.key = ec_key();
-    self_.x509 = make(name, "", 3600, self_.key.get(), self_.key.get(), nullptr);
+    self_.x509 = make(name, "", seconds, self_.key.get(), self_.key.get(), nullptr);
   }
 
   std::string certificate() const { return self_.certificate(); }

@@ -140,6 +140,6 @@ void daemon_tests(tap::Tests &tests) {
   });
   tests.run("daemon: doctor() reports ok", [&] {
     const std::string line = client.doctor().at(0);
-    check(line.rfind("ok: ", 0) == 0 && line.find("client certificate ends 20") != std::string::npos, line);
+    check(line.rfind("ok: ", 0) == 0 && line.find("client certificate expires 20") != std::string::npos, line);
   });
 }

@@ -32,7 +32,8 @@ using tap::thrown;
 // A new folder with the files of a daemon and a client of one authority.
 class Folder {
  public:
-  Folder() {
+  // @param seconds the time until the end of the authority
+  explicit Folder(long seconds = 3600) : authority("authority", seconds) {
     char name[] = "/tmp/hmacd-tls-XXXXXX";
     if (mkdtemp(name) == nullptr) throw std::runtime_error("no folder");
     path_ = name;
@@ -62,7 +63,7 @@ class Folder {
     return settings;
   }
 
-  const Authority authority{"authority"};
+  const Authority authority;
 
  private:
   std::string path_;
@@ -193,11 +194,11 @@ void file_tests(tap::Tests &tests) {
       check(contains(text, "private_key: the value is the content of a file") && !contains(text, "secret"), text);
     }
   });
-  tests.run("TLS: refused by the constructor: a certificate that has ended", [] {
+  tests.run("TLS: refused by the constructor: a certificate that has expired", [] {
     Folder folder;
     folder.write("client", folder.authority.issue("first", "", -10));
     const auto error = thrown<hmacd::Error>([&] { Client client(folder.settings("127.0.0.1:1")); });
-    check(contains(error.what(), "has ended"), "the cause");
+    check(contains(error.what(), "has expired"), "the cause");
   });
 }
 
@@ -375,11 +376,24 @@ void cause_tests(tap::Tests &tests) {
     Fake fake(folder.server());
     check_tls_failed(folder.settings(fake.target()), "another name");
   });
-  tests.run("TLS: the cause: the certificate of the daemon has ended", [] {
+  tests.run("TLS: the cause: the certificate of the daemon has expired", [] {
     Folder folder;
     folder.write("server", folder.authority.issue("daemon", "IP:127.0.0.1", -10));
     Fake fake(folder.server());
-    check_tls_failed(folder.settings(fake.target()), "of the daemon has ended");
+    check_tls_failed(folder.settings(fake.target()), "has expired");
+  });
+  tests.run("TLS: the cause: the authority of the daemon has expired", [] {
+    Folder folder(-10);
+    Fake fake(folder.server());
+    check_tls_failed(folder.settings(fake.target()), "has expired");
+  });
+  tests.run("TLS: an expired authority beside that of the daemon is ignored", [] {
+    Folder folder;
+    Fake fake(folder.server());
+    add_vector_key(fake);
+    write_file(folder.file("ca.pem"), Authority("authority", -10).certificate() + folder.authority.certificate());
+    Client client(folder.settings(fake.target()));
+    key_of(client).generate("hello"sv);
   });
   tests.run("TLS: the cause: the daemon refuses the client certificate", [] {
     Folder folder;
