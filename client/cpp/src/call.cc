@@ -30,7 +30,7 @@ std::exception_ptr make_error(ErrorFields fields, const Failure &failure, const 
   if (reason == "REQUEST_TOO_LONG") {
     return std::make_exception_ptr(MessageTooLong(std::move(fields), failure.limit, rpc.request->ByteSizeLong()));
   }
-  if (reason == "TLS_FAILED") return std::make_exception_ptr(TlsFailed(std::move(fields), failure.problem));
+  if (reason == "TLS_FAILED" && !failure.from_daemon) return std::make_exception_ptr(TlsFailed(std::move(fields), failure.problem));
   if (reason == "DEADLINE_EXCEEDED") {
     return std::make_exception_ptr(DeadlineExceeded(std::move(fields), failure.problem));
   }
@@ -260,8 +260,14 @@ void Call::finish_failed(Failure failure) {
     }
   }
   ErrorFields fields = this->fields(failure.reason);
-  fields.retryable = fields.retryable || asks_for_retry(failure);
-  finish(make_error(std::move(fields), failure, rpc_), failure.reason);
+  std::string recorded = failure.reason;
+  if (failure.from_daemon) {
+    const Reason &known = daemon_reason(failure.reason);
+    fields.retryable = known.retryable || asks_for_retry(failure);
+    // Not a text of the peer: metrics have a limited number of reasons.
+    if (known.name.empty()) recorded = "UNKNOWN";
+  }
+  finish(make_error(std::move(fields), failure, rpc_), recorded);
 }
 
 void Call::finish(std::exception_ptr error, const std::string &reason) noexcept {

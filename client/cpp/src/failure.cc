@@ -47,7 +47,7 @@ void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
   if (!info.ParseFromString(detail.value()) || info.domain() != "hmacd.dev" || info.reason().empty()) return;
   failure.from_daemon = true;
   failure.reason = one_line(info.reason());
-  failure.may_have_run = !reason(failure.reason).not_executed;
+  failure.may_have_run = !daemon_reason(failure.reason).not_executed;
   failure.limit = bytes_of(info, "maximum");
   failure.size = bytes_of(info, "given");
 }
@@ -107,7 +107,7 @@ void set_local_reason(const grpc::Status &status, bool limited, Failure &failure
 std::string request_id(const grpc::ClientContext &context) { return one_line(trailer(context, "x-request-id")); }
 
 bool asks_for_retry(const Failure &failure) {
-  return failure.from_daemon && failure.retry_delay && reason(failure.reason).name.empty();
+  return failure.from_daemon && failure.retry_delay && daemon_reason(failure.reason).name.empty();
 }
 
 Failure read_failure(const grpc::Status &status, const grpc::ClientContext &context, const std::string &address,
@@ -126,7 +126,7 @@ Failure read_failure(const grpc::Status &status, const grpc::ClientContext &cont
   failure.problem = one_line(status.error_message());
   // The daemon has the deadline of the attempt, and can report its end first.
   failure.transport =
-      reason(failure.reason).retry == Retry::next_target || (limited && failure.reason == "DEADLINE_EXCEEDED");
+      daemon_reason(failure.reason).retry == Retry::next_target || (limited && failure.reason == "DEADLINE_EXCEEDED");
   return failure;
 }
 

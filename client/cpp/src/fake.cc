@@ -73,7 +73,7 @@ grpc::Status error(const std::string &reason, std::optional<std::chrono::millise
     retry.mutable_retry_delay()->set_nanos(static_cast<int>(retry_delay->count() % 1000 * 1'000'000));
     add("RetryInfo", retry);
   }
-  const auto code = internal::reason(reason).code;
+  const auto code = internal::daemon_reason(reason).code;
   return {code, "the fake refuses the call", details.SerializeAsString()};
 }
 

@@ -66,4 +66,9 @@ const Reason &reason(std::string_view name) {
   return unknown;
 }
 
+const Reason &daemon_reason(std::string_view name) {
+  const Reason &found = reason(name);
+  return found.code == StatusCode::OK ? unknown : found;
+}
+
 }  // namespace hmacd::internal

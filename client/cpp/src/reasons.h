@@ -35,4 +35,7 @@ struct Reason {
 /// Returns the properties. A reason that this version does not know has an empty name.
 const Reason &reason(std::string_view name);
 
+/// Returns the properties of a reason in an answer of the daemon. There, a local reason is unknown.
+const Reason &daemon_reason(std::string_view name);
+
 }  // namespace hmacd::internal

@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 Retry retry_of(const Failure &failure) {
   if (failure.transport) return Retry::next_target;
   if (!failure.from_daemon) return Retry::never;
-  return asks_for_retry(failure) ? Retry::back_off : reason(failure.reason).retry;
+  return asks_for_retry(failure) ? Retry::back_off : daemon_reason(failure.reason).retry;
 }
 
 }  // namespace

@@ -197,6 +197,20 @@ void failure_tests(tap::Tests &tests) {
     const auto final = thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
     check(final.attempts() == 1 && !final.retryable() && final.may_have_run(), "an error that is not retryable");
   });
+  for (const std::string reason : {"CONNECTION_FAILED", "TLS_FAILED", "CANCELLED", "CLOSED", "INVALID_ARGUMENT"}) {
+    tests.run("the local reason " + reason + " in an answer is an unknown reason", [=] {
+      Bench bench;
+      bench.fake.next(1, reason_fault(reason));
+      const auto error = thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
+      check(error.reason() == reason && error.attempts() == 1, "one attempt");
+      check(!error.retryable() && error.may_have_run(), "the properties of an unknown reason");
+      auto asking = reason_fault(reason);
+      asking.retry_delay = milliseconds(0);
+      bench.fake.next(1, asking);
+      bench.key.generate("hello"sv);
+      equal(bench.fake.calls(), 3u);
+    });
+  }
   tests.run("UNAUTHENTICATED is repeated once", [] {
     Bench bench;
     bench.fake.next(1, reason_fault("UNAUTHENTICATED"));
@@ -389,9 +403,14 @@ void close_tests(tap::Tests &tests) {
       bench.key.generate("hello"sv);
       bench.fake.next(1, reason_fault("ACCESS_DENIED"));
       thrown<hmacd::Error>([&] { bench.key.verify("hello"sv, std::string(32, 'm')); });
+      for (const auto *reason : {"NEW_REASON", "CLOSED"}) {
+        bench.fake.next(1, reason_fault(reason));
+        thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
+      }
       bench.client.close();
     }
-    equal(records.size(), 2u);
+    equal(records.size(), 4u);
+    check(records[2].reason == "UNKNOWN" && records[3].reason == "UNKNOWN", "no text of the peer");
     check(
         records[0].method == "hmacd.v1.MacService/GenerateMac" && records[0].reason.empty() && records[0].attempts == 1,
         "a success");

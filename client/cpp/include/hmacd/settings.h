@@ -18,7 +18,7 @@ struct CallRecord {
   std::chrono::system_clock::time_point start;
   std::chrono::nanoseconds duration{};
   int attempts = 0;
-  /// The reason of the error. Empty after a success.
+  /// The reason of the error, or `UNKNOWN` for a reason that the client does not know. Empty after a success.
   std::string reason;
 };
 
