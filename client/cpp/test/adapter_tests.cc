@@ -97,6 +97,13 @@ void webhook_tests(tap::Tests &tests) {
       bench.fake.next(1, reason_fault("ACCESS_DENIED"));
       hmacd::webhook::verify(c.format, {bench.other, bench.key}, body(), vector_headers(c.name), vector_time());
     });
+    tests.run("webhook " + c.name + ": reserved content is wrong", [&] {
+      Bench bench;
+      bench.fake.next(1, reason_fault("RESERVED_MESSAGE"));
+      thrown<hmacd::InvalidMac>(
+          [&] { hmacd::webhook::verify(c.format, {bench.key}, body(), vector_headers(c.name), vector_time()); });
+      equal(bench.fake.calls(), 1u);
+    });
     if (c.format == Format::github) continue;
     tests.run("webhook " + c.name + ": the time stamp has a tolerance of 300 s", [&] {
       Bench bench;
