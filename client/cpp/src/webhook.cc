@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cstdlib>
 #include <exception>
+#include <utility>
 
 #include "encoding.h"
 #include "invalid_argument.h"
@@ -17,6 +18,7 @@ using internal::invalid_mac;
 
 constexpr std::int64_t tolerance_seconds = 300;
 constexpr std::size_t max_signatures = 8;
+constexpr std::size_t signature_bytes = 32;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -68,16 +70,17 @@ bool take(std::string_view &text, std::string_view prefix) {
 }
 
 void add(std::vector<std::string> &macs, const std::optional<std::string> &mac) {
-  if (!mac) throw invalid_mac("a signature is malformed");
+  if (!mac || mac->size() != signature_bytes) throw invalid_mac("a signature is malformed");
   if (macs.size() == max_signatures) throw invalid_mac("the header has more than 8 signatures");
   macs.push_back(*mac);
 }
 
 Signed parse_stripe(const std::string &value) {
   Signed parsed;
+  bool timed = false;
   for (std::string_view part : split(value, ',')) {
     if (take(part, "t=")) {
-      if (!parsed.time.empty()) throw invalid_mac("the header has two time stamps");
+      if (std::exchange(timed, true)) throw invalid_mac("the header has two time stamps");
       parsed.time = part;
     } else if (take(part, "v1=")) {
       add(parsed.macs, internal::from_hex(part));
@@ -123,7 +126,10 @@ Signed parse(Format format, const Headers &headers) {
 void check_time(const std::string &time, std::chrono::system_clock::time_point now) {
   constexpr std::size_t max_digits = 12;
   const bool digits = std::all_of(time.begin(), time.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  if (time.empty() || time.size() > max_digits || !digits) throw invalid_mac("the time stamp is malformed");
+  const bool leading_zero = time.size() > 1 && time[0] == '0';
+  if (time.empty() || time.size() > max_digits || !digits || leading_zero) {
+    throw invalid_mac("the time stamp is malformed");
+  }
   if (std::llabs(seconds(now) - std::atoll(time.c_str())) > tolerance_seconds) {
     throw invalid_mac("the time stamp differs from the time by more than 300 s");
   }

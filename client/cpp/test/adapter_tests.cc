@@ -1,5 +1,7 @@
 // Tests of webhooks and tokens, with the vectors of all packages.
 
+#include <algorithm>
+
 #include "encoding.h"
 #include "fakes.h"
 #include "hmacd/jwt.h"
@@ -120,6 +122,25 @@ void webhook_tests(tap::Tests &tests) {
       equal(bench.fake.calls(), calls);
     });
   }
+  for (const auto &variant : vectors()["webhooks"]["variants"]) {
+    const auto format = std::find_if(cases.begin(), cases.end(), [&](const Case &c) { return variant["format"] == c.name; });
+    const bool accepted = variant["accepted"];
+    const std::string name = variant["format"].get<std::string>() + ": " + variant["why"].get<std::string>();
+    tests.run("webhook " + name + (accepted ? ": accepted" : ": refused"), [&] {
+      Bench bench;
+      Headers headers;
+      for (const auto &header : variant["headers"].items()) headers.emplace(header.key(), header.value());
+      const auto verify = [&] {
+        hmacd::webhook::verify(format->format, {bench.key}, body(), headers, vector_time());
+      };
+      if (accepted) {
+        verify();
+      } else {
+        thrown<hmacd::InvalidMac>(verify);
+        equal(bench.fake.calls(), 0u);
+      }
+    });
+  }
   tests.run("webhook: header names have no case", [] {
     Bench bench;
     hmacd::webhook::verify(Format::github, {bench.key}, body(),
@@ -227,6 +248,14 @@ void jwt_tests(tap::Tests &tests) {
       const hmacd::jwt::Keys keys{{"k1", bench.client.key(key_name, algorithm_of(vector["alg"]))}};
       thrown<hmacd::InvalidMac>([&] { hmacd::jwt::verify(keys, vector["token"].get<std::string>()); });
       equal(bench.fake.calls(), vector["why"] == "another key" ? 1u : 0u);
+    });
+  }
+  for (const auto &vector : vectors()["jwt"]["accepted"]) {
+    tests.run("JWT: accepted: " + vector["why"].get<std::string>(), [&] {
+      Bench bench;
+      const hmacd::jwt::Keys keys{{"k1", bench.client.key(key_name, algorithm_of(vector["alg"]))}};
+      const std::string claims = hmacd::jwt::verify(keys, vector["token"].get<std::string>());
+      check(nlohmann::json::parse(claims) == vectors()["jwt"]["claims"], "the claims of the vectors");
     });
   }
   const auto refused = [&tests](const std::string &name, const std::string &header, const std::string &claims,

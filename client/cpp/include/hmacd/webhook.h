@@ -29,7 +29,8 @@ struct HeaderLess {
   bool operator()(std::string_view a, std::string_view b) const noexcept;
 };
 
-/// Headers of HTTP: values by name.
+/// Headers of HTTP: values by name. A name has one value. If a request repeats a header, refuse the request: the
+/// signature and its time stamp occur once.
 using Headers = std::map<std::string, std::string, HeaderLess>;
 
 /// The signed values beside the body.
