@@ -26,6 +26,11 @@ Error::Error(ErrorFields fields, std::string_view problem)
 MessageTooLong::MessageTooLong(ErrorFields fields, std::size_t limit, std::size_t size)
     : Error(fields, too_long(fields, limit, size)), limit_(limit), size_(size) {}
 
+int http_status(const Error &error) noexcept {
+  if (dynamic_cast<const InvalidMac *>(&error) != nullptr) return 401;
+  return dynamic_cast<const MessageTooLong *>(&error) != nullptr ? 413 : 503;
+}
+
 // Here, so that each type has one vtable and one type information in the library.
 Error::~Error() = default;
 InvalidMac::~InvalidMac() = default;

@@ -328,6 +328,13 @@ void file_tests(tap::Tests &tests) {
 }
 
 void error_tests(tap::Tests &tests) {
+  tests.run("errors: the status of HTTP", [] {
+    const hmacd::ErrorFields fields;
+    equal(http_status(hmacd::InvalidMac(fields, "the MAC is wrong")), 401);
+    equal(http_status(hmacd::MessageTooLong(fields, 1, 2)), 413);
+    equal(http_status(hmacd::DeadlineExceeded(fields, "no answer")), 503);
+    equal(http_status(hmacd::Error(fields, "the key is disabled")), 503);
+  });
   tests.run("errors: the text has the form of BEHAVIOR.md", [] {
     const hmacd::Error error({"TOKEN_BUSY", true, false, "a:1", 3, "id"}, "the queue is full");
     equal(std::string(error.what()), "TOKEN_BUSY: the queue is full (target a:1, 3 attempts)");

@@ -91,4 +91,11 @@ class DeadlineExceeded : public Error {
   ~DeadlineExceeded() override;
 };
 
+/// Returns the status of HTTP for a webhook or token that was not verified:
+///
+/// - 401: it is wrong (`InvalidMac`)
+/// - 413: it is too long (`MessageTooLong`)
+/// - 503: there is no verdict (all other errors). The sender sends it again
+int http_status(const Error &error) noexcept;
+
 }  // namespace hmacd
