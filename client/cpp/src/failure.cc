@@ -42,11 +42,17 @@ std::size_t bytes_of(const client::internal::ErrorInfo &info, const std::string 
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
+// Whether only the client itself has the reason.
+bool is_local(const std::string &reason) {
+  return reason == "CONNECTION_FAILED" || reason == "TLS_FAILED" || reason == "CANCELLED" || reason == "CLOSED" ||
+         reason == "INVALID_ARGUMENT";
+}
+
 void read_error_info(const google::protobuf::Any &detail, Failure &failure) {
   client::internal::ErrorInfo info;
   if (!info.ParseFromString(detail.value()) || info.domain() != "hmacd.dev" || info.reason().empty()) return;
   failure.from_daemon = true;
-  failure.reason = one_line(info.reason());
+  failure.reason = is_local(info.reason()) ? "UNKNOWN" : one_line(info.reason());
   failure.may_have_run = !daemon_reason(failure.reason).not_executed;
   failure.limit = bytes_of(info, "maximum");
   failure.size = bytes_of(info, "given");

@@ -202,7 +202,7 @@ void failure_tests(tap::Tests &tests) {
       Bench bench;
       bench.fake.next(1, reason_fault(reason));
       const auto error = thrown<hmacd::Error>([&] { bench.key.generate("hello"sv); });
-      check(error.reason() == reason && error.attempts() == 1, "one attempt");
+      check(error.reason() == "UNKNOWN" && error.attempts() == 1, "one attempt");
       check(!error.retryable() && error.may_have_run(), "the properties of an unknown reason");
       auto asking = reason_fault(reason);
       asking.retry_delay = milliseconds(0);

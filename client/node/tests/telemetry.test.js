@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ProxyTracerProvider, SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import { HmacdClient } from 'hmacd-client';
-import { Authority, folder } from './certificates.js';
+import { Authority } from './certificates.js';
 import { fakeKey, like, startRefusing, unknownReasons } from './support.js';
 
 /** A tracer and a meter that keep what they get. */
@@ -94,8 +94,9 @@ for (const [target, expected] of [
 ]) {
   test(`${target} has an address and a port`, async (t) => {
     const { spans, tracer } = recorder();
-    const authority = new Authority(folder(t));
-    const client = new HmacdClient({ targets: [target], tracer, timeoutMillis: 1, ca: authority.ca, ...authority.issue('caller') });
+    const authority = new Authority(t);
+    const files = { ca: authority.ca, ...authority.issue('caller') };
+    const client = new HmacdClient({ targets: [target], tracer, timeoutMillis: 1, ...files });
     t.after(() => client.close());
     await assert.rejects(client.key('k', 'HMAC_SHA_256').generate('m'));
     const [{ attributes }] = spans;

@@ -122,7 +122,7 @@ impl Failure {
                 };
                 Failure {
                     kind: kind(&info.reason, &info.metadata, sizes),
-                    reason: one_line(&info.reason),
+                    reason: if is_local(&info.reason) { "UNKNOWN".into() } else { one_line(&info.reason) },
                     known: is_known(&info.reason),
                     retryable: retryable(&info.reason, action),
                     may_have_run: may_have_run(&info.reason),
@@ -182,6 +182,11 @@ impl Sizes {
     pub fn of<R: Request>(request: &R) -> Sizes {
         Sizes { message: request.message_bytes(), request: request.encoded_len() }
     }
+}
+
+/// Whether only the client itself has the reason.
+fn is_local(reason: &str) -> bool {
+    matches!(reason, "CONNECTION_FAILED" | "TLS_FAILED" | "CANCELLED" | "CLOSED" | "INVALID_ARGUMENT")
 }
 
 /// The reason of an error that has none: the name of the code.
@@ -313,6 +318,8 @@ mod tests {
         for reason in ["CONNECTION_FAILED", "TLS_FAILED", "CANCELLED", "CLOSED", "INVALID_ARGUMENT", "UNSPECIFIED"] {
             let failure = of(reason);
             assert_eq!((Action::Fail, ErrorKind::Other), (failure.action, failure.kind), "{reason}");
+            let expected = if reason == "UNSPECIFIED" { reason } else { "UNKNOWN" };
+            assert_eq!(expected, failure.reason);
             assert!(!failure.known && !failure.retryable && failure.may_have_run && failure.answered, "{reason}");
             let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
             details.set_retry_info(None);

@@ -39,13 +39,19 @@ async fn call_has_a_span_with_its_attempts_and_its_error() {
         texts.dedup();
         texts
     };
-    let address = format!("server.address={}", fake.target());
-    assert_eq!(vec!["hmacd.attempts=2", "rpc.system=grpc", &address], attributes(generate));
-    let expected = vec!["error.type=ACCESS_DENIED", "hmacd.attempts=1", "rpc.system=grpc", &address];
-    assert_eq!(expected, attributes(verify));
+    let address = format!("server.address={}", fake.target().trim_start_matches("unix:"));
+    let service = "rpc.service=hmacd.v1.MacService";
+    let expected = |outcome: &[&'static str], method: &'static str| {
+        let mut all: Vec<_> = outcome.iter().map(ToString::to_string).collect();
+        all.extend([method, service, "rpc.system=grpc", &address].map(str::to_owned));
+        all
+    };
+    assert_eq!(expected(&["hmacd.attempts=2"], "rpc.method=GenerateMac"), attributes(generate));
+    let denied = expected(&["error.type=ACCESS_DENIED", "hmacd.attempts=1"], "rpc.method=VerifyMac");
+    assert_eq!(denied, attributes(verify));
     assert_eq!(Status::error("ACCESS_DENIED"), verify.status);
-    let expected = vec!["error.type=UNKNOWN", "hmacd.attempts=1", "rpc.system=grpc", &address];
-    assert_eq!(expected, attributes(unknown));
+    let method = if unknown.name.ends_with("VerifyMac") { "rpc.method=VerifyMac" } else { "rpc.method=GenerateMac" };
+    assert_eq!(expected(&["error.type=UNKNOWN", "hmacd.attempts=1"], method), attributes(unknown));
     assert_eq!(Status::error("UNKNOWN"), unknown.status);
 }
 
