@@ -74,7 +74,7 @@ export async function startRefusing(t, refusals, name = 'GenerateMac') {
 /** Local reasons, which a daemon may not give. */
 export const localReasons = ['CONNECTION_FAILED', 'TLS_FAILED', 'CANCELLED', 'CLOSED', 'INVALID_ARGUMENT'];
 
-/** Reasons that a daemon may not give, and others that are not in the contract, with the reason of the client's error. */
+/** Reasons that a daemon may not give, or that are not in the contract, with the reason of the error of the client. */
 export const unknownReasons = new Map([
   ...localReasons.map((reason) => [reason, 'UNKNOWN']),
   ['UNSPECIFIED', 'UNSPECIFIED'],
