@@ -115,7 +115,8 @@ const (
 	// its authority, or too many calls wait for check values of keys. Send fewer requests [retry].
 	ErrorReason_ERROR_REASON_TOKEN_BUSY ErrorReason = 24
 	// RESOURCE_EXHAUSTED: the queue of the registry is full, or the caller's principal has its maximum number
-	// of registry calls in flight. Send fewer requests [retry].
+	// of registry calls in flight, or it has named too many keys that do not exist or that it may not use. Send
+	// fewer requests [retry].
 	ErrorReason_ERROR_REASON_REGISTRY_BUSY ErrorReason = 25
 	// DEADLINE_EXCEEDED: the caller's deadline, or the daemon's own time limit, passed before the answer. The
 	// daemon may still execute the request. The deadline bounds all attempts of a call, so a client does not

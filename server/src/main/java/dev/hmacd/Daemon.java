@@ -22,6 +22,7 @@ import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
 import dev.hmacd.usecase.CallObserver;
 import dev.hmacd.usecase.CallPipeline;
+import dev.hmacd.usecase.KeyAuthorizer;
 import dev.hmacd.usecase.KeyCreation;
 import dev.hmacd.usecase.KeyDeletion;
 import dev.hmacd.usecase.KeyRecovery;
@@ -103,7 +104,13 @@ public final class Daemon implements AutoCloseable {
     tlsLoads = new ReloadStatus(clock);
     access = new Access(config.rules());
     var health = new HealthGrpcService();
-    registry = new Registry(config.registry(), config.arn(), clock);
+    registry =
+        new Registry(
+            config.registry().path(),
+            config.arn(),
+            clock,
+            config.registry().maxCacheBytes(),
+            loops::tasksBegun);
     this.tokens =
         new TokenPool(
             uses(config.tokens(), tokens),
@@ -114,16 +121,17 @@ public final class Daemon implements AutoCloseable {
     var maker = new KeyCreation(registry, router, recovery);
     deletion = new KeyDeletion(registry, router);
     var unavailableKeys = new UnavailableKeys();
+    var authorizer = new KeyAuthorizer(registry.keys(), access);
     useCases =
         new UseCases(
-            new MacService(registry, access, router, unavailableKeys),
-            new KeyService(registry, access, maker, router, unavailableKeys, clock),
-            new AliasService(registry, access),
-            new KeyStateService(registry, access, clock),
-            new TagService(registry, access),
-            new RandomService(registry, access, router),
-            new AccessKeyService(registry, access, router, clock));
-    ownKeys = new DaemonKeySetup(config.registry(), registry.ownKeys(), tokens);
+            new MacService(registry, authorizer, router, unavailableKeys),
+            new KeyService(registry, authorizer, maker, router, unavailableKeys, clock),
+            new AliasService(registry, authorizer),
+            new KeyStateService(registry, authorizer, clock),
+            new TagService(registry, authorizer),
+            new RandomService(authorizer, router),
+            new AccessKeyService(registry, authorizer, router, clock));
+    ownKeys = new DaemonKeySetup(config.registry().path(), registry.ownKeys(), tokens);
     List<CallObserver> all = new ArrayList<>(observers);
     all.add(new UnforeseenFailureLog());
     all.add(metrics);

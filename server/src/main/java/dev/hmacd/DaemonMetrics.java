@@ -53,6 +53,28 @@ final class DaemonMetrics {
         "1 if the registry can be read and written; 0 after a failed operation, until the next"
             + " successful operation.",
         () -> registry.isHealthy() ? 1 : 0);
+    metrics.gauge(
+        "hmacd_registry_cache_bytes",
+        "Memory of the entries of the registry that the daemon holds in memory, in bytes.",
+        () -> registry.cacheSize().bytes());
+    metrics.gauge(
+        "hmacd_registry_cache_entries",
+        "Entries of the registry in memory: keys, aliases and access keys (present), and names that"
+            + " do not exist (absent).",
+        "state",
+        Map.of(
+            "present",
+            () -> registry.cacheSize().entries(),
+            "absent",
+            () -> registry.cacheSize().absentEntries()));
+    metrics.counter(
+        "hmacd_registry_loads_total",
+        "Entries that the daemon has read from the database into memory.",
+        registry::loadedEntries);
+    metrics.counter(
+        "hmacd_registry_evictions_total",
+        "Entries that were removed from memory because registry.max_cache_bytes was reached.",
+        () -> registry.cacheSize().evictions());
   }
 
   /// @param configuration the configuration file

@@ -131,13 +131,18 @@ final class Edges {
   private static SigningKeySource signingKeys(AccessKeyService accessKeys) {
     return new SigningKeySource() {
       @Override
-      public Optional<CompletableFuture<SigningKey>> find(
+      public CompletableFuture<SigningKey> find(
           String accessKeyId, String day, long deadlineNanos) {
         return accessKeys.signingKey(accessKeyId, day, deadlineNanos);
       }
 
       @Override
-      public boolean isActive(String accessKeyId) {
+      public boolean isKnownActive(String accessKeyId) {
+        return accessKeys.isKnownActive(accessKeyId);
+      }
+
+      @Override
+      public CompletableFuture<Boolean> isActive(String accessKeyId) {
         return accessKeys.isActive(accessKeyId);
       }
     };

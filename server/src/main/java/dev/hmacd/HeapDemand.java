@@ -12,17 +12,19 @@ public final class HeapDemand {
 
   private static final int MIB = 1 << 20;
 
-  /// The classes and the registry of the daemon, the young generation, and garbage.
+  /// The classes of the daemon, the young generation, and garbage.
   private static final int RESERVE = 64 * MIB;
 
   private final int connectionPercent;
   private final long queues;
   private final long lanes;
+  private final long cache;
 
-  private HeapDemand(int connectionPercent, long queues, long lanes) {
+  private HeapDemand(int connectionPercent, long queues, long lanes, long cache) {
     this.connectionPercent = connectionPercent;
     this.queues = queues;
     this.lanes = lanes;
+    this.cache = cache;
   }
 
   public static HeapDemand of(Config config) {
@@ -34,13 +36,14 @@ public final class HeapDemand {
     return new HeapDemand(
         config.memory().maxConnectionPercent(),
         queued * SignRequest.PIECE_BYTES,
-        lanes * config.grpc().limits().maxMessageBytes());
+        lanes * config.grpc().limits().maxMessageBytes(),
+        config.registry().maxCacheBytes());
   }
 
   /// The maximum heap that the bounds need, in MiB. A part of the heap is for connections
   /// (`memory.max_connection_percent`).
   public long neededMib() {
-    long bytes = (RESERVE + queues + lanes) * 100 / (100 - connectionPercent);
+    long bytes = (RESERVE + queues + lanes + cache) * 100 / (100 - connectionPercent);
     return (bytes + MIB - 1) / MIB;
   }
 
@@ -57,10 +60,15 @@ public final class HeapDemand {
             TOO_SMALL,
             maxMib + " MiB",
             neededMib() + " MiB",
-            "raise -Xmx in HMACD_JAVA_OPTS, or lower "
-                + (lanes > queues
-                    ? "token.lanes or grpc.limits.max_message_bytes"
-                    : "token.queue")));
+            "raise -Xmx in HMACD_JAVA_OPTS, or lower " + largest()));
+  }
+
+  /// The settings of the largest bound.
+  private String largest() {
+    if (cache > lanes && cache > queues) {
+      return "registry.max_cache_bytes";
+    }
+    return lanes > queues ? "token.lanes or grpc.limits.max_message_bytes" : "token.queue";
   }
 
   /// The maximum heap of this JVM in MiB.

@@ -61,12 +61,12 @@ public final class StartCheck {
   /// @return the tokens that opened a session
   public List<Opened> run() {
     List<Opened> opened;
-    try (var registry = new Registry(config.registry(), config.arn(), clock)) {
+    try (var registry = new Registry(config.registry().path(), config.arn(), clock)) {
       List<Token> all = tokens.stream().<Token>map(Candidate::token).toList();
       opened =
           checkTokens(
               isOpened(registry)
-                  ? new DaemonKeySetup(config.registry(), registry.ownKeys(), all)
+                  ? new DaemonKeySetup(config.registry().path(), registry.ownKeys(), all)
                   : null);
     }
     grpc();
@@ -89,12 +89,12 @@ public final class StartCheck {
     return isPassed(
         REGISTRY,
         () -> {
-          boolean isMissing = Files.notExists(config.registry());
+          boolean isMissing = Files.notExists(config.registry().path());
           registry.openExisting();
           if (isMissing) {
             report.warned(
                 REGISTRY,
-                "registry.path: " + config.registry() + " does not exist; run hmacd init");
+                "registry.path: " + config.registry().path() + " does not exist; run hmacd init");
           } else {
             report.passed(
                 REGISTRY, registry.lists().creating().join().size() + " keys in state CREATING");

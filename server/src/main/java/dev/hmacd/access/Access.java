@@ -76,10 +76,21 @@ public final class Access {
     return Decision.NO_RULE;
   }
 
-  private static boolean isFor(Rule rule, Principal principal, Action action) {
-    if (!rule.actions().contains(action)) {
-      return false;
+  /// Whether any rule is for a principal.
+  public boolean isNamed(Principal principal) {
+    for (RuleDecision entry : current.entries()) {
+      if (isFor(entry.rule(), principal)) {
+        return true;
+      }
     }
+    return false;
+  }
+
+  private static boolean isFor(Rule rule, Principal principal, Action action) {
+    return rule.actions().contains(action) && isFor(rule, principal);
+  }
+
+  private static boolean isFor(Rule rule, Principal principal) {
     for (PrincipalPattern pattern : rule.principals()) {
       if (pattern.fits(principal)) {
         return true;

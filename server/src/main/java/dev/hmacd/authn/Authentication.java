@@ -13,7 +13,7 @@ public sealed interface Authentication
   /// The credentials were valid at the check.
   ///
   /// @param owner the principal, with the issuer of the credentials
-  /// @param credentials for later checks by [Authenticator#isStillValid]
+  /// @param credentials for later checks by [Authenticator#isCurrent]
   record Authenticated(Principal principal, Owner owner, VerifiedCredentials credentials)
       implements Authentication {}
 

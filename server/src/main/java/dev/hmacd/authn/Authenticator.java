@@ -49,13 +49,25 @@ public final class Authenticator {
     };
   }
 
-  /// Whether credentials that were valid at the start of a call are valid now: the certificate has
-  /// not expired and a valid authority accepts it, or the access key is active.
-  public boolean isStillValid(VerifiedCredentials credentials) {
+  /// Whether credentials that were valid at the start of a call are known to be valid now, from
+  /// memory alone: the certificate has not expired and a valid authority accepts it, or the access
+  /// key is active.
+  public boolean isCurrent(VerifiedCredentials credentials) {
     return switch (credentials) {
       case ClientCertificate certificate ->
           certificate.check(clock.instant()) instanceof Authentication.Authenticated;
       case UnixPeer _ -> true;
+      case VerifiedCredentials.AccessKey(var id) -> signingKeys.isKnownActive(id);
+    };
+  }
+
+  /// Whether credentials that were valid at the start of a call are valid now.
+  ///
+  /// @return a future, which is incomplete while the registry reads an access key
+  public CompletableFuture<Boolean> isValid(VerifiedCredentials credentials) {
+    return switch (credentials) {
+      case ClientCertificate _, UnixPeer _ ->
+          CompletableFuture.completedFuture(isCurrent(credentials));
       case VerifiedCredentials.AccessKey(var id) -> signingKeys.isActive(id);
     };
   }
@@ -94,17 +106,14 @@ public final class Authenticator {
   /// of a request determines the error.
   private Authentication verify(SignedRequest signed) {
     SigV4.UnverifiedSignature signature;
-    CompletableFuture<SigningKey> key;
     try {
       signature = sigV4.read(signed.request());
-      key =
-          signingKeys
-              .find(signature.accessKeyId(), signature.day(), signed.deadlineNanos())
-              .orElseThrow(SigV4Exception::unknownKey);
     } catch (SigV4Exception e) {
       return new Authentication.InvalidSignature(e);
     }
-    var pending = new PendingAuthentication(signature, key, signingKeys);
+    CompletableFuture<SigningKey> key =
+        signingKeys.find(signature.accessKeyId(), signature.day(), signed.deadlineNanos());
+    var pending = new PendingAuthentication(signature, key);
     return key.isDone() ? pending.complete() : pending;
   }
 }

@@ -8,23 +8,18 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 
-/// The authentication of a signed request whose signing key the token has not derived yet. Keeps
-/// the request in memory.
+/// The authentication of a signed request whose access key the registry has not read yet, or whose
+/// signing key the token has not derived yet. Keeps the request in memory.
 public final class PendingAuthentication implements Authentication {
   /// The issuer of all access keys: the daemon.
   private static final String ISSUER = "access-key";
 
   private final SigV4.UnverifiedSignature signature;
   private final CompletableFuture<SigningKey> key;
-  private final SigningKeySource accessKeys;
 
-  PendingAuthentication(
-      SigV4.UnverifiedSignature signature,
-      CompletableFuture<SigningKey> key,
-      SigningKeySource accessKeys) {
+  PendingAuthentication(SigV4.UnverifiedSignature signature, CompletableFuture<SigningKey> key) {
     this.signature = signature;
     this.key = key;
-    this.accessKeys = accessKeys;
   }
 
   /// Runs an action when the signing key is available, or its derivation has failed. The wait for
@@ -39,19 +34,21 @@ public final class PendingAuthentication implements Authentication {
   /// @return the result, never a [PendingAuthentication]
   /// @throws CompletionException if the derivation of the signing key failed
   public Authentication complete() {
-    SigningKey derived = key.join();
+    SigningKey derived;
     try {
+      derived = key.join();
       signature.verify(derived);
     } catch (SigV4Exception e) {
       return new InvalidSignature(e);
-    }
-    String accessKeyId = signature.accessKeyId();
-    if (!accessKeys.isActive(accessKeyId)) { // It was disabled during the derivation.
-      return new InvalidSignature(SigV4Exception.unknownKey());
+    } catch (CompletionException e) {
+      if (e.getCause() instanceof SigV4Exception unknown) {
+        return new InvalidSignature(unknown);
+      }
+      throw e;
     }
     return new Authenticated(
         derived.principal(),
         Owner.of(ISSUER, derived.principal().name()),
-        new VerifiedCredentials.AccessKey(accessKeyId));
+        new VerifiedCredentials.AccessKey(signature.accessKeyId()));
   }
 }

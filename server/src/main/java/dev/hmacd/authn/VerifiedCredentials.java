@@ -1,7 +1,7 @@
 package dev.hmacd.authn;
 
-/// Credentials after a successful authentication. [Authenticator#isStillValid] checks them again
-/// later in the call.
+/// Credentials after a successful authentication. [Authenticator#isCurrent] checks them again later
+/// in the call.
 public sealed interface VerifiedCredentials
     permits ClientCertificate, UnixPeer, VerifiedCredentials.AccessKey {
   /// An access key whose signature of the request was verified.

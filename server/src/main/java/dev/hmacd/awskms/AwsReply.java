@@ -9,6 +9,7 @@ import dev.hmacd.usecase.Outcome;
 import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Reply;
 import java.io.IOException;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /// The reply to an AWS KMS request: sends the output of the operation, or maps the failure to an
@@ -87,10 +88,21 @@ final class AwsReply {
     };
   }
 
+  /// A reply that refuses the request with an error of the AWS KMS edge itself, after the use case
+  /// has succeeded.
+  <T> Reply<T> refusal(Function<T, AwsError> error) {
+    return new UseCaseReply<>() {
+      @Override
+      public void succeed(T value, Reauthorization check) {
+        refuse(error.apply(value), check);
+      }
+    };
+  }
+
   private void send(byte[] body, Reauthorization check) {
     exchange.respond(
         () ->
-            switch (call.release(Outcome.ANSWERED, check)) {
+            switch (call.release(Outcome.ANSWERED, check, renewed -> send(body, renewed))) {
               case null -> null;
               case Outcome.Failed(var failure) ->
                   error(failure, errors.of(failure, call.method().name(), input));
@@ -106,7 +118,8 @@ final class AwsReply {
   private void fail(Failure failure, Reauthorization check) {
     exchange.respond(
         () ->
-            call.release(new Outcome.Failed(failure), check) instanceof Outcome.Failed(var released)
+            call.release(new Outcome.Failed(failure), check, renewed -> fail(failure, renewed))
+                    instanceof Outcome.Failed(var released)
                 ? error(released, errors.of(released, call.method().name(), input))
                 : null,
         0);
@@ -114,9 +127,16 @@ final class AwsReply {
 
   /// Refuses the request with an error of the AWS KMS edge itself, e.g. an invalid signature.
   void refuse(AwsError error) {
+    refuse(error, Reauthorization.NONE);
+  }
+
+  private void refuse(AwsError error, Reauthorization check) {
     exchange.respond(
         () ->
-            call.release(new Outcome.Failed(error.failure()), Reauthorization.NONE)
+            call.release(
+                        new Outcome.Failed(error.failure()),
+                        check,
+                        renewed -> refuse(error, renewed))
                     instanceof Outcome.Failed(var failure)
                 ? error(failure, error)
                 : null,

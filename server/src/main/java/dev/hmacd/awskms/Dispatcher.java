@@ -14,6 +14,7 @@ import dev.hmacd.usecase.CallPipeline;
 import dev.hmacd.usecase.Edge;
 import dev.hmacd.usecase.Failure;
 import dev.hmacd.usecase.Method;
+import dev.hmacd.usecase.Reauthorization;
 import dev.hmacd.usecase.Refusal;
 import dev.hmacd.usecase.RequestIds;
 import java.time.Duration;
@@ -120,10 +121,9 @@ final class Dispatcher implements HttpHandler {
     call.authenticated(
         caller.principal(),
         caller.owner(),
-        () ->
-            authenticator.isStillValid(caller.credentials())
-                ? null
-                : new Failure.Unauthenticated());
+        Reauthorization.of(
+            () -> authenticator.isCurrent(caller.credentials()),
+            () -> authenticator.isValid(caller.credentials())));
     if (!exchange.admit(caller.principal())) {
       throw new AwsException(AwsError.throttledCaller());
     }

@@ -192,19 +192,18 @@ final class KeyOperations {
 
   private void describeKey(Call call, OperationInput input, AwsReply reply) {
     GrantTokens.refuse(input);
-    reply
-        .<Key>json((json, key) -> writeMetadata(json, key))
-        .succeed(keys.describeKey(call, input.text("KeyId")));
+    keys.describeKey(call, input.text("KeyId"), reply.json(this::writeMetadata));
   }
 
   private void getKeyRotationStatus(Call call, OperationInput input, AwsReply reply) {
-    reply
-        .<Key>json(
+    keys.getKeyRotationStatus(
+        call,
+        input.text("KeyId"),
+        reply.json(
             (json, key) -> {
               json.writeStringField("KeyId", key.id().value());
               json.writeBooleanField("KeyRotationEnabled", false);
-            })
-        .succeed(keys.getKeyRotationStatus(call, input.text("KeyId")));
+            }));
   }
 
   private void listKeys(Call call, OperationInput input, AwsReply reply) {
@@ -228,16 +227,19 @@ final class KeyOperations {
   /// Refuses an operation for another key usage, e.g. `Encrypt`. The error discloses the key usage,
   /// so the caller needs the permission for DescribeKey.
   private void ofOtherUsage(String name, Call call, OperationInput input, AwsReply reply) {
-    Key key = keys.describeKey(call, input.text("KeyId"));
-    reply.refuse(
-        AwsError.of(
-            "InvalidKeyUsageException",
-            keys.scope().keyArn(key.id())
-                + " key usage is "
-                + USAGE
-                + " which is not valid for "
-                + name
-                + "."));
+    keys.describeKey(
+        call,
+        input.text("KeyId"),
+        reply.refusal(
+            key ->
+                AwsError.of(
+                    "InvalidKeyUsageException",
+                    keys.scope().keyArn(key.id())
+                        + " key usage is "
+                        + USAGE
+                        + " which is not valid for "
+                        + name
+                        + ".")));
   }
 
   private void writeMetadata(JsonGenerator json, Key key) throws IOException {

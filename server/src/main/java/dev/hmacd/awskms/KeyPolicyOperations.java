@@ -3,7 +3,6 @@ package dev.hmacd.awskms;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.usecase.Call;
 import dev.hmacd.usecase.KeyService;
-import dev.hmacd.usecase.Page;
 import dev.hmacd.usecase.PagedList;
 import java.util.List;
 
@@ -56,25 +55,31 @@ final class KeyPolicyOperations {
   }
 
   private void getKeyPolicy(Call call, OperationInput input, AwsReply reply) {
-    keys.getKeyPolicy(call, input.text("KeyId"));
     String name = input.optionalText(POLICY_NAME).orElse(DEFAULT);
     if (!name.equals(DEFAULT)) {
-      throw new AwsException(AwsError.of("NotFoundException", "No such policy exists"));
+      keys.getKeyPolicy(
+          call,
+          input.text("KeyId"),
+          reply.refusal(_ -> AwsError.of("NotFoundException", "No such policy exists")));
+      return;
     }
-    reply
-        .<String>json(
-            (json, policy) -> {
-              json.writeStringField("Policy", policy);
+    keys.getKeyPolicy(
+        call,
+        input.text("KeyId"),
+        reply.json(
+            (json, _) -> {
+              json.writeStringField("Policy", defaultPolicy);
               json.writeStringField(POLICY_NAME, DEFAULT);
-            })
-        .succeed(defaultPolicy);
+            }));
   }
 
   private void listKeyPolicies(Call call, OperationInput input, AwsReply reply) {
     String keyId = input.text("KeyId");
-    var page = Paging.request(PagedList.KEY_POLICIES, keyId, input);
-    reply
-        .<Page<String>>json(
+    keys.listKeyPolicies(
+        call,
+        keyId,
+        Paging.request(PagedList.KEY_POLICIES, keyId, input),
+        reply.json(
             (json, names) -> {
               json.writeArrayFieldStart("PolicyNames");
               for (String name : names.items()) {
@@ -82,7 +87,6 @@ final class KeyPolicyOperations {
               }
               json.writeEndArray();
               Paging.write(json, names);
-            })
-        .succeed(keys.listKeyPolicies(call, keyId, page));
+            }));
   }
 }

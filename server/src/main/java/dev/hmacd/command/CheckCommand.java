@@ -46,7 +46,7 @@ final class CheckCommand implements Command {
     for (FileWarnings.FileWarning warning : FileWarnings.find(file, config)) {
       list.warned("permissions", warning.key() + ": " + warning.text());
     }
-    RootWarning.find(config.registry())
+    RootWarning.find(config.registry().path())
         .ifPresent(text -> list.warned("permissions", "registry.path: " + text));
     if (config.rules().isEmpty()) {
       list.warned("access", "no rules: no caller has any permission; add rules to access");

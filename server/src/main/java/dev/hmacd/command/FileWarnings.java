@@ -39,8 +39,8 @@ final class FileWarnings {
       add(found, "token.module", token.module(), Content.CONFIGURATION);
       add(found, "token.pin_file", token.pinFile(), Content.SECRET);
     }
-    add(found, "registry.path", config.registry(), Content.REGISTRY);
-    Path folder = config.registry().getParent();
+    add(found, "registry.path", config.registry().path(), Content.REGISTRY);
+    Path folder = config.registry().path().getParent();
     if (folder != null) {
       add(found, "registry.path", folder, Content.REGISTRY);
     }

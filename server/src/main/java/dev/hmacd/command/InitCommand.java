@@ -50,9 +50,9 @@ final class InitCommand implements Command {
   @Override
   public ExitCode run(Arguments arguments) throws UsageException, StartException {
     Config config = CommandSetup.config(arguments.getPath(CONFIG));
-    RootWarning.logIfAny(config.registry());
+    RootWarning.logIfAny(config.registry().path());
     var modules = new Pkcs11Modules();
-    try (var registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
+    try (var registry = new Registry(config.registry().path(), config.arn(), Clock.systemUTC());
         var tokens = new Ceremony(registry.ownKeys())) {
       registry.open();
       Optional<String> restored = arguments.find(RESTORED);
@@ -67,7 +67,7 @@ final class InitCommand implements Command {
         tokens.add(CommandSetup.token(modules, settings, settings.sessionCopies()));
       }
       if (!arguments.has(NEW_REGISTRY)) {
-        tokens.requireRegistryNotLost(config.registry());
+        tokens.requireRegistryNotLost(config.registry().path());
       }
       tokens.requireNotInitialisedAnew();
       System.out.println(

@@ -3,6 +3,7 @@ package dev.hmacd.command;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyState;
+import dev.hmacd.registry.KeyLists;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.TokenException;
@@ -42,29 +43,47 @@ final class KeyInventory {
     Map<String, Integer> held = new LinkedHashMap<>();
     sessions.serials().forEach(serial -> held.put(serial, 0));
     int all = 0;
-    for (Key key : registry.lists().all()) {
-      if (key.state() == KeyState.CREATING) {
-        continue;
-      }
-      all++;
-      if (key.tokenSerials().stream().noneMatch(sessions::has)) {
-        lines.add("Key " + key.id() + ": none of its tokens is configured.");
-        continue;
-      }
-      Optional<KeyCheckValue> check = check(key);
-      boolean isElsewhere = check.isPresent() && hasHolder(key, check.get());
-      for (String serial : sessions.serials()) {
-        Holding holding = holding(key, serial, check, lines);
-        sound &= holding == Holding.SAME || holding == Holding.NONE;
-        if (recorded(key, serial, holding, isElsewhere, lines)) {
-          held.merge(serial, 1, Integer::sum);
+    String after = "";
+    for (List<Key> page = page(after); !page.isEmpty(); page = page(after)) {
+      for (Key key : page) {
+        if (key.state() != KeyState.CREATING) {
+          all++;
+          sound &= examine(key, held, lines);
         }
       }
+      after = page.getLast().id().value();
     }
     for (var token : held.entrySet()) {
       lines.add("Token " + token.getKey() + " holds " + token.getValue() + " of " + all + " keys.");
     }
     return new Ceremony.InventoryReport(lines, sound);
+  }
+
+  private List<Key> page(String after) {
+    return registry.lists().page(after, KeyLists.MAX_PAGE).join();
+  }
+
+  /// Finds which tokens hold a key.
+  ///
+  /// @param held number of keys by token
+  /// @return false if a token holds another key under the label and id
+  private boolean examine(Key key, Map<String, Integer> held, List<String> lines)
+      throws TokenException {
+    if (key.tokenSerials().stream().noneMatch(sessions::has)) {
+      lines.add("Key " + key.id() + ": none of its tokens is configured.");
+      return true;
+    }
+    boolean sound = true;
+    Optional<KeyCheckValue> check = check(key);
+    boolean isElsewhere = check.isPresent() && hasHolder(key, check.get());
+    for (String serial : sessions.serials()) {
+      Holding holding = holding(key, serial, check, lines);
+      sound &= holding == Holding.SAME || holding == Holding.NONE;
+      if (recorded(key, serial, holding, isElsewhere, lines)) {
+        held.merge(serial, 1, Integer::sum);
+      }
+    }
+    return sound;
   }
 
   private enum Holding {

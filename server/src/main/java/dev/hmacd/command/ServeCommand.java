@@ -37,7 +37,7 @@ final class ServeCommand implements Command {
     Path file = arguments.getPath(CONFIG);
     Config config = CommandSetup.config(file);
     FileWarnings.logAll(file, config);
-    RootWarning.logIfAny(config.registry());
+    RootWarning.logIfAny(config.registry().path());
     List<Candidate> tokens = new TokenSetup(config, failures).find();
     try {
       failures.throwIfAny();

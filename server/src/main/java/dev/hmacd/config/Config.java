@@ -21,7 +21,7 @@ public record Config(
     Grpc grpc,
     Optional<AwsKms> awsKms,
     List<TokenSettings> tokens,
-    Path registry,
+    RegistrySettings registry,
     ArnScope arn,
     Optional<Metrics> metrics,
     Memory memory,
@@ -123,6 +123,12 @@ public record Config(
       Duration request,
       Duration maxCallTime,
       Duration idle) {}
+
+  /// Settings of the registry.
+  ///
+  /// @param path the file of the database
+  /// @param maxCacheBytes maximum memory of the entries of the database in memory
+  public record RegistrySettings(Path path, int maxCacheBytes) {}
 
   /// The settings of one token.
   ///

@@ -21,6 +21,12 @@ import org.snakeyaml.engine.v2.exceptions.YamlEngineException;
 public final class ConfigFile {
   private static final int MAX_BYTES = 1 << 20;
 
+  /// Default memory of the registry's entries: about 10,000 keys.
+  private static final int CACHE_BYTES = 16 << 20;
+
+  private static final int MIN_CACHE_BYTES = 1 << 20;
+  private static final int MAX_CACHE_BYTES = 1 << 30;
+
   private ConfigFile() {}
 
   /// Reads a file. Refuses a file that others can write.
@@ -75,10 +81,13 @@ public final class ConfigFile {
     return config;
   }
 
-  private static Path registry(Section section) {
-    Path path = section.requiredPath("path");
+  private static Config.RegistrySettings registry(Section section) {
+    var settings =
+        new Config.RegistrySettings(
+            section.requiredPath("path"),
+            section.number("max_cache_bytes", CACHE_BYTES, MIN_CACHE_BYTES, MAX_CACHE_BYTES));
     section.done();
-    return path;
+    return settings;
   }
 
   private static ArnScope arn(Section section) {

@@ -2,23 +2,45 @@ package dev.hmacd.registry;
 
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.limit.Owner;
-import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.registry.cache.Entry;
+import dev.hmacd.registry.cache.EntryCache;
+import dev.hmacd.registry.cache.EntryLoads;
+import dev.hmacd.registry.cache.EntryName;
+import dev.hmacd.registry.cache.EntryName.Kind;
+import dev.hmacd.registry.cache.Partition;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.time.Instant;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /// Registry of access keys. Thread-safe.
 ///
-/// [#find] reads memory only. Changes and lists run on the thread of [RegistryStore], and fail with
-/// a [RegistryException].
+/// [#find] reads memory only, and [#load] reads a missing access key into memory. Changes and lists
+/// run on the thread of [RegistryStore], and fail with a [RegistryException].
 public final class AccessKeyRegistry {
-  private final RegistryStore store;
-  private final AccessKeyTable table;
+  private static final String SELECT =
+      "SELECT access_key_id, principal, created_ms, active FROM access_keys";
 
-  AccessKeyRegistry(RegistryStore store, AccessKeyTable table) {
+  /// Maximum number of requests that wait for their access key and are not authenticated yet.
+  private static final int MAX_UNAUTHENTICATED = 512;
+
+  private final AtomicInteger unauthenticated = new AtomicInteger();
+  private final RegistryStore store;
+  private final Partition cached;
+  private final EntryLoads loads;
+  private final String account;
+
+  AccessKeyRegistry(RegistryStore store, EntryCache cache, EntryLoads loads, String account) {
     this.store = store;
-    this.table = table;
+    this.cached = cache.partition(Kind.ACCESS_KEY, account);
+    this.loads = loads;
+    this.account = account;
   }
 
   /// Starts a registry operation within the quota of its owner, like [KeyWriter#forOwner].
@@ -26,8 +48,67 @@ public final class AccessKeyRegistry {
     return store.forOwner(owner, work);
   }
 
-  public Optional<AccessKey> find(String id) {
-    return table.find(id);
+  /// Finds an access key in memory: its value is an [AccessKey].
+  ///
+  /// @return null if the access key is not in memory; an absent entry if it does not exist
+  public @Nullable Entry find(String id) {
+    return cached.find(id);
+  }
+
+  /// Reads an access key into memory, unless it is there. Afterwards, [#find] must be called again.
+  ///
+  /// @return fails with a [RegistryException]
+  public CompletableFuture<@Nullable Void> load(String id) {
+    return loads.load(new EntryName(Kind.ACCESS_KEY, account, id));
+  }
+
+  /// As [#load], for a request that is not authenticated yet.
+  ///
+  /// @return fails with `BUSY` if too many such requests wait
+  public CompletableFuture<@Nullable Void> loadUnauthenticated(String id) {
+    if (unauthenticated.incrementAndGet() > MAX_UNAUTHENTICATED) {
+      unauthenticated.decrementAndGet();
+      return CompletableFuture.failedFuture(
+          new RegistryException(
+              RegistryException.Kind.BUSY,
+              "limit of requests that wait for their access key reached ("
+                  + MAX_UNAUTHENTICATED
+                  + ")"));
+    }
+    return load(id).whenComplete((_, _) -> unauthenticated.decrementAndGet());
+  }
+
+  /// Reads access keys by id.
+  ///
+  /// @param ids up to [EntryLoads#BATCH] ids
+  static List<AccessKey> read(Queries db, Collection<String> ids) throws SQLException {
+    return ids.isEmpty()
+        ? List.of()
+        : db.query(
+            SELECT
+                + " WHERE access_key_id IN ("
+                + String.join(", ", Collections.nCopies(ids.size(), "?"))
+                + ")",
+            AccessKeyRegistry::read,
+            ids.toArray());
+  }
+
+  private static AccessKey read(ResultSet row) throws SQLException {
+    return new AccessKey(
+        row.getString("access_key_id"),
+        row.getString("principal"),
+        Instant.ofEpochMilli(row.getLong("created_ms")),
+        row.getBoolean("active"));
+  }
+
+  private static AccessKey require(Queries db, String id) throws SQLException {
+    return read(db, List.of(id)).stream()
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new RegistryException(
+                    RegistryException.Kind.ACCESS_KEY_NOT_FOUND,
+                    "the access key " + id + " does not exist"));
   }
 
   /// Stores a new access key.
@@ -37,14 +118,14 @@ public final class AccessKeyRegistry {
     return store.change(
         change -> {
           change.update(
-              ChangedEntry.accessKey(key.id()),
+              change.accessKey(key.id()),
               "INSERT INTO access_keys (access_key_id, principal, created_ms, active)"
                   + " VALUES (?, ?, ?, ?)",
               key.id(),
               key.principal(),
               key.created().toEpochMilli(),
               key.active());
-          return () -> table.put(key);
+          return key;
         });
   }
 
@@ -57,15 +138,12 @@ public final class AccessKeyRegistry {
     return store.urgentChange(
         owner,
         change -> {
-          AccessKey disabled = find(id).orElseThrow(() -> notFound(id)).disabled();
-          if (change.update(
-                  ChangedEntry.accessKey(id),
-                  "UPDATE access_keys SET active = FALSE WHERE access_key_id = ?",
-                  id)
-              == 0) {
-            throw notFound(id);
-          }
-          return () -> table.put(disabled);
+          AccessKey disabled = require(change, id).disabled();
+          change.update(
+              change.accessKey(id),
+              "UPDATE access_keys SET active = FALSE WHERE access_key_id = ?",
+              id);
+          return disabled;
         });
   }
 
@@ -77,22 +155,11 @@ public final class AccessKeyRegistry {
     return store.urgentChange(
         owner,
         change -> {
-          AccessKey deleted = find(id).orElseThrow(() -> notFound(id));
-          if (change.update(
-                  ChangedEntry.accessKey(id), "DELETE FROM access_keys WHERE access_key_id = ?", id)
-              == 0) {
-            throw notFound(id);
-          }
-          return () -> {
-            table.remove(id);
-            return deleted;
-          };
+          AccessKey deleted = require(change, id);
+          change.update(
+              change.accessKey(id), "DELETE FROM access_keys WHERE access_key_id = ?", id);
+          return deleted;
         });
-  }
-
-  private static RegistryException notFound(String id) {
-    return new RegistryException(
-        Kind.ACCESS_KEY_NOT_FOUND, "the access key " + id + " does not exist");
   }
 
   /// Lists the access keys whose ids are greater than `after` (empty: all), ordered by id.
@@ -100,8 +167,8 @@ public final class AccessKeyRegistry {
     return store.read(
         db ->
             db.query(
-                AccessKeyTable.SELECT + " WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
-                AccessKeyTable::read,
+                SELECT + " WHERE access_key_id > ? ORDER BY access_key_id LIMIT ?",
+                AccessKeyRegistry::read,
                 after,
                 limit));
   }

@@ -1,10 +1,16 @@
 package dev.hmacd.registry;
 
+import dev.hmacd.registry.cache.EntryName;
+import dev.hmacd.registry.cache.EntryName.Kind;
+import dev.hmacd.registry.cache.Position;
 import java.security.SecureRandom;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /// The tables `changes` and `registry`: revisions without gaps, and the entries of each change. Not
@@ -24,24 +30,14 @@ final class ChangeLog {
   private static final int NONCE_BYTES = 16;
 
   private final Clock clock;
-  private final String account;
   private final SecureRandom random = new SecureRandom();
 
-  /// @param account the account of all entries
-  ChangeLog(Clock clock, String account) {
+  ChangeLog(Clock clock) {
     this.clock = clock;
-    this.account = account;
   }
 
-  /// A point of a timeline.
-  ///
-  /// @param revision 0 or more
-  /// @param nonce the nonce of the change with this revision; null before the first change that has
-  ///   one
-  record Position(long revision, @Nullable String nonce) {}
-
   /// The newest change of a database.
-  static Position newest(Database db) throws SQLException {
+  static Position newest(Queries db) throws SQLException {
     return db.query(
             "SELECT revision, nonce FROM registry",
             row -> new Position(row.getLong("revision"), row.getString("nonce")))
@@ -50,7 +46,7 @@ final class ChangeLog {
 
   /// Whether a database has a change, or is at it. A change without a nonce is only known by its
   /// revision.
-  static boolean contains(Database db, Position position) throws SQLException {
+  static boolean contains(Queries db, Position position) throws SQLException {
     Position newest = newest(db);
     if (position.nonce() == null) {
       return newest.revision() >= position.revision();
@@ -62,6 +58,40 @@ final class ChangeLog {
                 position.revision(),
                 position.nonce())
             .isEmpty();
+  }
+
+  /// Reads the entries of all changes after a position.
+  ///
+  /// @return null if the database does not have the position, or has deleted later changes
+  static @Nullable List<EntryName> changedSince(Queries db, Position since) throws SQLException {
+    Position newest = newest(db);
+    if (newest.equals(since)) {
+      return List.of();
+    }
+    if (!contains(db, since) || newest.revision() == since.revision()) {
+      return null;
+    }
+    Set<Long> revisions = new HashSet<>();
+    List<EntryName> changed =
+        db.query(
+            "SELECT revision, kind, account, id FROM changes WHERE revision > ?",
+            row -> {
+              revisions.add(row.getLong("revision"));
+              return new EntryName(
+                  kind(row.getString("kind")), row.getString("account"), row.getString("id"));
+            },
+            since.revision());
+    return revisions.size() == newest.revision() - since.revision() ? changed : null;
+  }
+
+  /// The kind in a row of `changes`. A kind that this version does not know may concern any entry.
+  private static Kind kind(String name) {
+    for (Kind kind : Kind.values()) {
+      if (kind.name().equals(name)) {
+        return kind;
+      }
+    }
+    return Kind.EVERYTHING;
   }
 
   /// Takes the lock for writes before the first statement of a change: after a read, SQLite does
@@ -78,14 +108,14 @@ final class ChangeLog {
     db.update("UPDATE registry SET revision = revision + 1, nonce = ?", nonce);
     Position position = newest(db);
     long now = clock.millis();
-    for (ChangedEntry entry : change.entries()) {
+    for (EntryName entry : change.entries()) {
       db.update(
           "INSERT INTO changes (revision, nonce, kind, account, id, changed_ms)"
               + " VALUES (?, ?, ?, ?, ?, ?)",
           position.revision(),
           nonce,
           entry.kind().name(),
-          account,
+          entry.account(),
           entry.id(),
           now);
     }

@@ -59,11 +59,11 @@ public final class DaemonKeyRegistry {
     return store.daemonChange(
         change -> {
           change.update(
-              ChangedEntry.ownKeys(tokenSerial),
+              change.ownKeys(tokenSerial),
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
               tokenSerial,
               purpose.name());
-          return () -> true;
+          return true;
         });
   }
 
@@ -72,12 +72,12 @@ public final class DaemonKeyRegistry {
     return store.daemonChange(
         change -> {
           change.update(
-              ChangedEntry.ownKeys(tokenSerial),
+              change.ownKeys(tokenSerial),
               "DELETE FROM own_keys WHERE token_serial = ? AND purpose = ?",
               tokenSerial,
               key.purpose().name());
           change.update(
-              ChangedEntry.ownKeys(tokenSerial),
+              change.ownKeys(tokenSerial),
               "INSERT INTO own_keys (token_serial, purpose, object_label, object_id, known_answer)"
                   + " VALUES (?, ?, ?, ?, ?)",
               tokenSerial,
@@ -85,7 +85,7 @@ public final class DaemonKeyRegistry {
               key.object().label(),
               key.object().idHex(),
               key.knownAnswerHex());
-          return () -> key;
+          return key;
         });
   }
 }

@@ -17,12 +17,13 @@ import org.jspecify.annotations.Nullable;
 /// A method that returns a future reads the database on the thread of [RegistryStore]. The future
 /// fails with a [RegistryException].
 public final class KeyLists {
-  private final RegistryStore store;
-  private final KeyTable table;
+  /// Maximum number of keys in [#page].
+  public static final int MAX_PAGE = 1000;
 
-  KeyLists(RegistryStore store, KeyTable table) {
+  private final RegistryStore store;
+
+  KeyLists(RegistryStore store) {
     this.store = store;
-    this.table = table;
   }
 
   /// Starts work within the owner's quota of registry operations, as [KeyWriter#forOwner].
@@ -30,9 +31,12 @@ public final class KeyLists {
     return store.forOwner(owner, work);
   }
 
-  /// All keys except the condemned keys, in any order.
-  public List<Key> all() {
-    return List.copyOf(table.all());
+  /// Reads the keys whose ids are greater than `after` (empty: all), ordered by id, without the
+  /// condemned keys.
+  ///
+  /// @param limit maximum number of keys, 1 to [#MAX_PAGE]
+  public CompletableFuture<List<Key>> page(String after, int limit) {
+    return store.daemonRead(db -> KeyRowReader.page(db, after, limit));
   }
 
   /// Lists the keys in state `CREATING`.

@@ -20,7 +20,7 @@ final class KeyStatements {
   static void insert(Change change, Key key, String owner) throws SQLException {
     boolean creating = key.state() == KeyState.CREATING;
     change.update(
-        ChangedEntry.key(key.id()),
+        change.key(key.id()),
         "INSERT INTO keys (key_id, spec, state, origin, created_ms, description, version,"
             + " creating_owner, creating_attempt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         key.id().value(),
@@ -33,7 +33,7 @@ final class KeyStatements {
         creating ? owner : null,
         creating ? 1 : null);
     change.update(
-        ChangedEntry.key(key.id()),
+        change.key(key.id()),
         "INSERT INTO key_versions"
             + " (key_id, version, token_serial, object_label, object_id, attributes_read)"
             + " VALUES (?, ?, ?, ?, ?, FALSE)",
@@ -58,7 +58,7 @@ final class KeyStatements {
   static void setState(Change change, Key key, String state) throws SQLException {
     requireChanged(
         change.update(
-            ChangedEntry.key(key.id()),
+            change.key(key.id()),
             "UPDATE keys SET state = ?, creating_owner = NULL, creating_attempt = NULL"
                 + " WHERE key_id = ? AND state = ?",
             state,
@@ -72,21 +72,15 @@ final class KeyStatements {
   /// @throws RegistryException `REFUSED` if the statement's condition did not hold
   static void requireChanged(int rows) {
     if (rows != 1) {
-      throw refused();
+      throw RegistryException.refused();
     }
-  }
-
-  /// The exception of a change that the current state of its key does not allow.
-  static RegistryException refused() {
-    return new RegistryException(
-        Kind.REFUSED, "change refused: the current state of the key does not allow the change");
   }
 
   /// Stores the attributes and the check value of a key's current version.
   static void putAttributes(Change change, Key key, KeyAttributes read) throws SQLException {
     KeyCheckValue check = key.check();
     change.update(
-        ChangedEntry.key(key.id()),
+        change.key(key.id()),
         "UPDATE key_versions SET attributes_read = TRUE, sensitive = ?, extractable = ?, sign = ?,"
             + " always_sensitive = ?, never_extractable = ?, local = ?, key_bytes = ?,"
             + " check_value = ? WHERE key_id = ? AND version = ?",
@@ -126,7 +120,7 @@ final class KeyStatements {
 
   static void insertCopy(Change change, Key key, String serial) throws SQLException {
     change.update(
-        ChangedEntry.key(key.id()),
+        change.key(key.id()),
         "INSERT INTO key_copies (key_id, version, token_serial) VALUES (?, ?, ?)",
         key.id().value(),
         key.currentVersion().number(),
@@ -135,7 +129,7 @@ final class KeyStatements {
 
   static void deleteCopy(Change change, Key key, String serial) throws SQLException {
     change.update(
-        ChangedEntry.key(key.id()),
+        change.key(key.id()),
         "DELETE FROM key_copies WHERE key_id = ? AND version = ? AND token_serial = ?",
         key.id().value(),
         key.currentVersion().number(),
@@ -148,7 +142,7 @@ final class KeyStatements {
   static boolean delete(Change change, KeyId id, String state) throws SQLException {
     for (String part : List.of("key_copies", "key_versions", "tags")) {
       change.update(
-          ChangedEntry.key(id),
+          change.key(id),
           "DELETE FROM "
               + part
               + " WHERE key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
@@ -156,10 +150,7 @@ final class KeyStatements {
           state);
     }
     return change.update(
-            ChangedEntry.key(id),
-            "DELETE FROM keys WHERE key_id = ? AND state = ?",
-            id.value(),
-            state)
+            change.key(id), "DELETE FROM keys WHERE key_id = ? AND state = ?", id.value(), state)
         > 0;
   }
 }

@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags. Thread-safe.
 ///
-/// A change is on the disk first, then in memory, then answered. A change that fails with a
+/// A change is on the disk first, then in the cache, then answered. A change that fails with a
 /// [RegistryException] has no effect.
 public interface KeyWriter {
   /// Maximum number of aliases of one key, equal to the quota of AWS KMS.

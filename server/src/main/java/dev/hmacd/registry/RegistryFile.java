@@ -1,8 +1,10 @@
 package dev.hmacd.registry;
 
 import dev.hmacd.key.ArnScope;
-import dev.hmacd.registry.ChangeLog.Position;
 import dev.hmacd.registry.RegistryException.Kind;
+import dev.hmacd.registry.cache.EntryCache;
+import dev.hmacd.registry.cache.EntryName;
+import dev.hmacd.registry.cache.Position;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -23,10 +25,10 @@ import org.slf4j.LoggerFactory;
 
 /// The registry's database file, with its lock and its connection.
 ///
-/// Loads all cached parts into memory for each new connection, so memory is equal to the file.
-/// Refuses a file that does not have the newest change of the content in memory. Not thread-safe:
-/// [#open] runs before the start of [RegistryStore]'s thread, [#close] after its end, and all other
-/// methods on that thread.
+/// Keeps the cut of an [EntryCache] equal to the newest change of the file. After a failure,
+/// refuses a file that does not have the position of the cut. Not thread-safe: [#open] runs before
+/// the start of [RegistryStore]'s thread, [#close] after its end, and all other methods on that
+/// thread.
 final class RegistryFile implements AutoCloseable {
   /// Start of all error texts about the file: its configuration key.
   static final String PREFIX = "registry.path: ";
@@ -39,15 +41,12 @@ final class RegistryFile implements AutoCloseable {
   private final Path file;
   private final ArnScope scope;
   private final ChangeLog changes;
-  private final List<CachedPart> parts;
+  private final EntryCache cache;
   private @Nullable FileChannel lock;
   private @Nullable Database database;
 
   /// File key (device and inode) of the open file.
   private @Nullable Object identity;
-
-  /// The newest change of the content in memory.
-  private Position position = new Position(0, null);
 
   private boolean opened;
 
@@ -56,21 +55,15 @@ final class RegistryFile implements AutoCloseable {
 
   /// Stores the settings. Only [#open] opens the file.
   ///
-  /// @param parts the parts to keep in memory; each new connection loads the parts in this order
-  RegistryFile(Path file, ArnScope scope, Clock clock, List<CachedPart> parts) {
+  /// @param cache the cache whose cut follows the changes of the file
+  RegistryFile(Path file, ArnScope scope, Clock clock, EntryCache cache) {
     this.file = file;
     this.scope = scope;
-    this.changes = new ChangeLog(clock, scope.account());
-    this.parts = List.copyOf(parts);
+    this.changes = new ChangeLog(clock);
+    this.cache = cache;
   }
 
-  /// A part of the file's content in memory.
-  interface CachedPart {
-    /// Loads this part of the registry from the SQLite file into memory.
-    void load(Database db) throws SQLException;
-  }
-
-  /// Opens or creates the database, and loads all parts into memory.
+  /// Opens or creates the database.
   ///
   /// @throws RegistryException `UNAVAILABLE` if another daemon uses the file or the file cannot be
   ///   read, `FOREIGN` if the file is not this daemon's registry, `UNUSABLE` if the file or its
@@ -103,7 +96,8 @@ final class RegistryFile implements AutoCloseable {
         identity = identity();
       }
       adoptScope(fresh);
-      load(fresh);
+      cache.reset(ChangeLog.newest(fresh));
+      fresh.rollback(); // Otherwise the next change would start from an old snapshot.
       opened = true;
     } catch (IOException | SQLException e) {
       throw new RegistryException(
@@ -223,17 +217,8 @@ final class RegistryFile implements AutoCloseable {
     return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
   }
 
-  private void load(Database db) throws SQLException {
-    position = ChangeLog.newest(db);
-    for (CachedPart part : parts) {
-      part.load(db);
-    }
-    // Ends the read transaction. Otherwise the next change would start from an old snapshot.
-    db.rollback();
-  }
-
-  /// Returns the open connection. After a failure, opens a new connection and loads its content
-  /// into memory.
+  /// Returns the open connection. After a failure, opens a new connection, and applies the changes
+  /// that the cache has not seen: a change whose commit failed may be in the file.
   Database database() throws SQLException, IOException {
     Database open = database;
     if (open != null) {
@@ -248,17 +233,9 @@ final class RegistryFile implements AutoCloseable {
     Database fresh = Database.reopen(file);
     try {
       requireScope(fresh);
-      if (!ChangeLog.contains(fresh, position)) {
-        throw new RegistryException(
-            Kind.FOREIGN,
-            PREFIX
-                + "the registry "
-                + file
-                + " does not have the last change of the daemon: it is older, or another copy;"
-                + " restore the newest copy of the file, or restart the daemon to accept this file");
-      }
       identity = identity();
-      load(fresh);
+      catchUp(fresh);
+      fresh.rollback();
     } catch (SQLException | IOException | RuntimeException e) {
       fresh.close();
       throw e;
@@ -267,7 +244,41 @@ final class RegistryFile implements AutoCloseable {
     return fresh;
   }
 
-  /// Commits a change. The caller applies the change to memory after the commit.
+  /// Applies changes to the cache that this process has not made: a change whose commit failed, or
+  /// that another program made.
+  ///
+  /// @throws RegistryException `FOREIGN` if the file does not have the position of the cut
+  void catchUp(Queries db) throws SQLException {
+    Position before = cache.cut().position();
+    if (ChangeLog.newest(db).equals(before)) {
+      return;
+    }
+    if (!ChangeLog.contains(db, before)) {
+      throw new RegistryException(
+          Kind.FOREIGN,
+          PREFIX
+              + "the registry "
+              + file
+              + " does not have the last change of the daemon: it is older, or another copy;"
+              + " restore the newest copy of the file, or restart the daemon to accept this file");
+    }
+    Position newest = ChangeLog.newest(db);
+    List<EntryName> changed = ChangeLog.changedSince(db, before);
+    if (changed == null) {
+      cache.reset(newest);
+    } else {
+      cache.apply(before, newest, changed);
+    }
+  }
+
+  /// Begins a change, with the lock for writes.
+  Change begin(Database db) throws SQLException {
+    ChangeLog.lock(db);
+    catchUp(db);
+    return new Change(db, scope.account());
+  }
+
+  /// Commits a change, and applies it to the cache.
   ///
   /// A change that has touched no entry gets no revision. Its commit shows whether the file can be
   /// written.
@@ -276,14 +287,15 @@ final class RegistryFile implements AutoCloseable {
       db.commit();
       return;
     }
+    Position before = cache.cut().position();
     Position changed = changes.append(db, change);
     db.commit();
-    position = changed;
+    cache.apply(before, changed, change.entries());
   }
 
   /// Replaces the connection after a failure, because the state of its transaction is unknown. If
   /// SQLite has ended the transaction by itself, the connection would commit each further statement
-  /// alone. The new connection loads memory from the file again.
+  /// alone.
   void reopen(RegistryException failure) {
     try {
       Database failed = database;
@@ -293,8 +305,7 @@ final class RegistryFile implements AutoCloseable {
       }
       var _ = database();
     } catch (SQLException | IOException | RuntimeException e) {
-      // A RuntimeException: for example, a row of a restored file has an unknown value. Memory
-      // stays unchanged, and the next operation tries to open a connection again.
+      // The next operation tries to open a connection again.
       failure.addSuppressed(e);
     }
   }

@@ -19,9 +19,10 @@ import org.slf4j.LoggerFactory;
 
 /// Executes the tasks of the registry on one thread, one after the other.
 ///
-/// Urgent tasks are executed before all other tasks. Otherwise, tasks are executed in the order of
-/// their acceptance. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one other waiting task is
-/// executed, so that a flood of urgent tasks does not stop all other tasks.
+/// Urgent tasks are executed before all other tasks. Loads and the other tasks take turns, each
+/// kind in the order of acceptance, so that a call that waits for its key does not wait for all
+/// changes. After [#MAX_URGENT_IN_SUCCESSION] urgent tasks, one other waiting task is executed, so
+/// that a flood of urgent tasks does not stop all other tasks.
 ///
 /// Each [Urgency] has its own bound on waiting tasks. So the operations of callers cannot take the
 /// places of urgent changes, or of the daemon. If all urgent places are taken, an urgent task of an
@@ -33,6 +34,8 @@ final class RegistryQueue {
   enum Urgency {
     /// A change that stops a key or an access key.
     URGENT(32),
+    /// A read of entries that calls wait for.
+    LOAD(1),
     /// Any other operation of a caller.
     ORDINARY(256),
     /// An operation of the daemon itself, such as the change that sets a generated key to ENABLED.
@@ -67,7 +70,10 @@ final class RegistryQueue {
   @GuardedBy("lock")
   private final Deque<Task> urgent = new ArrayDeque<>();
 
-  /// The waiting tasks that are not urgent.
+  @GuardedBy("lock")
+  private final Deque<Task> loads = new ArrayDeque<>();
+
+  /// The waiting tasks that are neither urgent nor loads.
   @GuardedBy("lock")
   private final Deque<Task> others = new ArrayDeque<>();
 
@@ -78,6 +84,10 @@ final class RegistryQueue {
   /// Number of urgent tasks that were executed in succession while another task waited.
   @GuardedBy("lock")
   private int urgentInSuccession;
+
+  /// Whether the last task that was not urgent was a load.
+  @GuardedBy("lock")
+  private boolean loadedLast;
 
   @GuardedBy("lock")
   private boolean accepting;
@@ -119,13 +129,22 @@ final class RegistryQueue {
       if (!accepting || !hasPlace(urgency, owner)) {
         return false;
       }
-      (urgency == Urgency.URGENT ? urgent : others).addLast(new Task(urgency, owner, work));
+      tasks(urgency).addLast(new Task(urgency, owner, work));
       waiting.merge(urgency, 1, Integer::sum);
       changed.signal();
       return true;
     } finally {
       lock.unlock();
     }
+  }
+
+  @GuardedBy("lock")
+  private Deque<Task> tasks(Urgency urgency) {
+    return switch (urgency) {
+      case URGENT -> urgent;
+      case LOAD -> loads;
+      case ORDINARY, DAEMON -> others;
+    };
   }
 
   /// Whether a task of an owner finds a place. Demotes another urgent task if necessary.
@@ -185,13 +204,13 @@ final class RegistryQueue {
   private @Nullable Runnable next() {
     lock.lock();
     try {
-      while (urgent.isEmpty() && others.isEmpty()) {
+      while (urgent.isEmpty() && loads.isEmpty() && others.isEmpty()) {
         if (!accepting) {
           return null;
         }
         changed.awaitUninterruptibly();
       }
-      Task next = (isUrgentNext() ? urgent : others).removeFirst();
+      Task next = (isUrgentNext() ? urgent : isLoadNext() ? loads : others).removeFirst();
       waiting.merge(next.urgency(), -1, Integer::sum);
       return next.work();
     } finally {
@@ -202,7 +221,7 @@ final class RegistryQueue {
   /// Whether an urgent task is executed next. At least one task waits.
   @GuardedBy("lock")
   private boolean isUrgentNext() {
-    if (others.isEmpty()) {
+    if (loads.isEmpty() && others.isEmpty()) {
       urgentInSuccession = 0;
       return true;
     }
@@ -212,6 +231,13 @@ final class RegistryQueue {
     }
     urgentInSuccession++;
     return true;
+  }
+
+  /// Whether a load is executed next, if no urgent task is.
+  @GuardedBy("lock")
+  private boolean isLoadNext() {
+    loadedLast = !loads.isEmpty() && (others.isEmpty() || !loadedLast);
+    return loadedLast;
   }
 
   /// Accepts no more tasks, and waits until the accepted tasks were executed and the thread has

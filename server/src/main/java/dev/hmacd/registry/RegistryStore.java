@@ -6,10 +6,15 @@ import dev.hmacd.limit.RefusalLog;
 import dev.hmacd.registry.RegistryException.Kind;
 import dev.hmacd.registry.RegistryHealth.Operation;
 import dev.hmacd.registry.RegistryQueue.Urgency;
+import dev.hmacd.registry.cache.EntryName;
+import dev.hmacd.registry.cache.EntrySource.Snapshot;
+import dev.hmacd.registry.cache.Position;
 import java.io.IOException;
 import java.sql.SQLException;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,10 +22,14 @@ import org.slf4j.LoggerFactory;
 /// Runs the operations on the registry's database, on one thread. Thread-safe after [#open].
 ///
 /// Operations run one after the other, from a [RegistryQueue]. A change is on the disk first, then
-/// in memory, then answered. Futures complete on the store's thread and fail with a
-/// [RegistryException].
+/// in the cache. It is answered after the [ReleaseBarrier]: then no answer is released that the
+/// change forbids. Futures fail with a [RegistryException].
 final class RegistryStore implements AutoCloseable {
   private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+
+  /// Maximum time that the answer of a change waits for the event loops.
+  private static final Duration BARRIER_LIMIT = Duration.ofSeconds(5);
+
   private static final Logger log = LoggerFactory.getLogger(RegistryStore.class);
 
   private final RegistryQueue queue = new RegistryQueue("hmacd-registry");
@@ -37,10 +46,12 @@ final class RegistryStore implements AutoCloseable {
 
   private final RegistryFile file;
   private final RegistryHealth health;
+  private final ReleaseBarrier barrier;
 
-  RegistryStore(RegistryFile file, RegistryHealth health) {
+  RegistryStore(RegistryFile file, RegistryHealth health, ReleaseBarrier barrier) {
     this.file = file;
     this.health = health;
+    this.barrier = barrier;
   }
 
   /// Opens or creates the database file with [RegistryFile#open], and starts the thread.
@@ -110,13 +121,14 @@ final class RegistryStore implements AutoCloseable {
   }
 
   interface Write<T> {
-    Committed<T> in(Change change) throws SQLException;
+    T in(Change change) throws SQLException;
   }
 
-  /// The update of memory after a change is on the disk.
-  interface Committed<T> {
-    T apply();
-  }
+  /// The result of an operation.
+  ///
+  /// @param mayTakeAway whether the operation has changed an entry, so an answer that is being
+  ///   released may be forbidden now
+  private record Result<T>(T value, boolean mayTakeAway) {}
 
   /// Runs a change for a caller.
   <T> CompletableFuture<T> change(Write<T> work) {
@@ -128,28 +140,43 @@ final class RegistryStore implements AutoCloseable {
     return submit(Urgency.DAEMON, Operation.CHANGE, committed(work));
   }
 
-  /// A change that is committed, and then applied to memory.
-  private <T> Read<T> committed(Write<T> work) {
+  private <T> Read<Result<T>> committed(Write<T> work) {
     return db -> {
-      ChangeLog.lock(db);
-      Change change = new Change(db);
-      Committed<T> committed = work.in(change);
+      Change change = file.begin(db);
+      T value = work.in(change);
       file.commit(db, change);
-      return committed.apply();
+      return new Result<>(value, !change.entries().isEmpty());
     };
+  }
+
+  private static <T> Read<Result<T>> unchanged(Read<T> work) {
+    return db -> new Result<>(work.in(db), false);
+  }
+
+  /// Reads entries for the cache, before the waiting operations.
+  CompletableFuture<Snapshot> load(List<EntryName> names, Position since) {
+    return submit(
+        Urgency.LOAD,
+        Operation.READ,
+        unchanged(
+            db -> {
+              file.catchUp(db);
+              return EntryRows.read(db, names, since);
+            }));
   }
 
   /// Runs a read for a caller.
   <T> CompletableFuture<T> read(Read<T> work) {
-    return submit(Urgency.ORDINARY, Operation.READ, work);
+    return submit(Urgency.ORDINARY, Operation.READ, unchanged(work));
   }
 
   /// Runs a read of the daemon itself, in a place that callers cannot take.
   <T> CompletableFuture<T> daemonRead(Read<T> work) {
-    return submit(Urgency.DAEMON, Operation.READ, work);
+    return submit(Urgency.DAEMON, Operation.READ, unchanged(work));
   }
 
-  private <T> CompletableFuture<T> submit(Urgency urgency, Operation operation, Read<T> work) {
+  private <T> CompletableFuture<T> submit(
+      Urgency urgency, Operation operation, Read<Result<T>> work) {
     CompletableFuture<T> result = new CompletableFuture<>();
     if (!queue.offer(urgency, () -> run(operation, work, result))) {
       if (queue.isAccepting()) {
@@ -164,11 +191,11 @@ final class RegistryStore implements AutoCloseable {
     return result;
   }
 
-  private <T> void run(Operation operation, Read<T> work, CompletableFuture<T> result) {
-    T value;
+  private <T> void run(Operation operation, Read<Result<T>> work, CompletableFuture<T> result) {
+    Result<T> done;
     try {
       Database db = file.database();
-      value = inTransaction(db, work);
+      done = inTransaction(db, work);
     } catch (RegistryException e) {
       if (e.isFileFailure()) {
         health.failed(operation, e);
@@ -196,7 +223,28 @@ final class RegistryStore implements AutoCloseable {
       return;
     }
     health.succeeded(operation);
-    result.complete(value);
+    if (done.mayTakeAway()) {
+      answerAfterBarrier(done.value(), result);
+    } else {
+      result.complete(done.value());
+    }
+  }
+
+  /// Answers a change. An event loop that hangs does not hold the answer for ever: the change is on
+  /// the disk and in the cache.
+  private <T> void answerAfterBarrier(T value, CompletableFuture<T> result) {
+    CompletableFuture<?> passed;
+    try {
+      passed = barrier.passed();
+    } catch (RuntimeException e) {
+      log.atError().setCause(e).log("Registry change answered without the release barrier");
+      passed = CompletableFuture.completedFuture(null);
+    }
+    var _ =
+        passed
+            .copy()
+            .orTimeout(BARRIER_LIMIT.toSeconds(), TimeUnit.SECONDS)
+            .whenComplete((_, _) -> result.complete(value));
   }
 
   /// Whether the last operations reached the file, as [RegistryHealth] defines it. Thread-safe.

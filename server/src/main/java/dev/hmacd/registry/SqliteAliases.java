@@ -7,32 +7,29 @@ import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
 import java.time.Clock;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Predicate;
 
 /// Changes of aliases in the SQLite database, for [SqliteKeyWriter].
 final class SqliteAliases {
   private final RegistryStore store;
-  private final KeyTable table;
   private final Clock clock;
 
-  SqliteAliases(RegistryStore store, KeyTable table, Clock clock) {
+  SqliteAliases(RegistryStore store, Clock clock) {
     this.store = store;
-    this.table = table;
     this.clock = clock;
   }
 
   CompletableFuture<AliasEntry> create(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
         change -> {
-          Key key = table.require(target, allowed);
+          Key key = KeyRowReader.require(change, target, allowed);
           long now = clock.millis();
           int inserted =
               change.update(
-                  ChangedEntry.alias(alias),
+                  change.alias(alias),
                   "INSERT INTO aliases (name, key_id, created_ms, updated_ms)"
                       + " SELECT ?, key_id, ?, ? FROM keys WHERE key_id = ? AND state = ?"
                       + " ON CONFLICT (name) DO NOTHING",
@@ -41,77 +38,64 @@ final class SqliteAliases {
                   now,
                   target.value(),
                   key.state().name());
-          if (inserted == 0 && !find(change, alias).isEmpty()) {
+          if (inserted == 0 && find(change, alias).isPresent()) {
             throw new RegistryException(
                 Kind.ALIAS_EXISTS, "the alias " + alias.name() + " exists already");
           }
           KeyStatements.requireChanged(inserted);
-          change.touch(ChangedEntry.key(target));
+          change.touch(change.key(target));
           requireQuota(change, target);
-          AliasEntry created = find(change, alias).getFirst();
-          return () -> {
-            table.put(with(key, alias));
-            return created;
-          };
+          return require(change, alias);
         });
   }
 
   CompletableFuture<AliasEntry> update(Alias alias, KeyId target, Predicate<Key> allowed) {
     return store.change(
         change -> {
-          Key from = table.find(alias).orElseThrow(() -> notFound(alias));
-          Key to = table.require(target, allowed);
+          KeyId from = require(change, alias).target();
+          Key to = KeyRowReader.require(change, target, allowed);
           KeyStatements.requireChanged(
               change.update(
-                  ChangedEntry.alias(alias),
+                  change.alias(alias),
                   "UPDATE aliases SET key_id = ?, updated_ms = ? WHERE name = ? AND key_id = ?"
                       + " AND EXISTS (SELECT 1 FROM keys WHERE key_id = ? AND state = ?)",
                   target.value(),
                   clock.millis(),
                   alias.name(),
-                  from.id().value(),
+                  from.value(),
                   target.value(),
                   to.state().name()));
-          change.touch(ChangedEntry.key(from.id()));
-          change.touch(ChangedEntry.key(target));
+          change.touch(change.key(from));
+          change.touch(change.key(target));
           requireQuota(change, target);
-          AliasEntry moved = find(change, alias).getFirst();
-          return () -> {
-            if (!from.id().equals(to.id())) {
-              // First the new key, then the old key, so that the alias always points at a key.
-              table.put(with(to, alias));
-              table.put(without(from, alias));
-            }
-            return moved;
-          };
+          return require(change, alias);
         });
   }
 
   CompletableFuture<Alias> delete(Alias alias) {
     return store.change(
         change -> {
-          Key key = table.find(alias).orElseThrow(() -> notFound(alias));
+          KeyId target = require(change, alias).target();
           int deleted =
               change.update(
-                  ChangedEntry.alias(alias),
+                  change.alias(alias),
                   "DELETE FROM aliases WHERE name = ? AND key_id = ?",
                   alias.name(),
-                  key.id().value());
+                  target.value());
           if (deleted == 0) {
             throw notFound(alias);
           }
-          change.touch(ChangedEntry.key(key.id()));
-          return () -> {
-            table.put(without(key, alias));
-            return alias;
-          };
+          change.touch(change.key(target));
+          return alias;
         });
   }
 
-  /// Reads an alias, as a list with one entry. The list is empty if the alias does not exist.
-  private static List<AliasEntry> find(Queries db, Alias alias) throws SQLException {
-    return db.query(
-        KeyRowReader.SELECT_ALIASES + " WHERE name = ?", KeyRowReader::alias, alias.name());
+  private static Optional<AliasEntry> find(Queries db, Alias alias) throws SQLException {
+    return KeyRowReader.aliases(db, List.of(alias.name())).stream().findFirst();
+  }
+
+  private static AliasEntry require(Queries db, Alias alias) throws SQLException {
+    return find(db, alias).orElseThrow(() -> notFound(alias));
   }
 
   private static RegistryException notFound(Alias alias) {
@@ -132,17 +116,5 @@ final class SqliteAliases {
           Kind.TOO_MANY_ALIASES,
           "alias limit reached (" + KeyWriter.MAX_ALIASES_PER_KEY + " per key)");
     }
-  }
-
-  private static Key with(Key key, Alias alias) {
-    Set<Alias> aliases = new HashSet<>(key.aliases());
-    aliases.add(alias);
-    return key.with(aliases);
-  }
-
-  private static Key without(Key key, Alias alias) {
-    Set<Alias> aliases = new HashSet<>(key.aliases());
-    aliases.remove(alias);
-    return key.with(aliases);
   }
 }

@@ -13,6 +13,7 @@ import dev.hmacd.registry.RegistryException.Kind;
 import java.sql.SQLException;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -25,13 +26,12 @@ import org.jspecify.annotations.Nullable;
 
 /// Changes of keys, aliases and tags in the SQLite database.
 ///
-/// Changes run one after the other on the thread of [RegistryStore]. Only this thread changes the
-/// [KeyTable], so the table is equal to the database at the start of a change. A change reads the
-/// key when it is executed, not when it is requested. SQL statements have the expected key state as
-/// a condition. If the condition of a statement does not hold, the change is rolled back.
+/// Changes run one after the other on the thread of [RegistryStore]. A change reads the key in its
+/// own transaction, so it reads the key when it is executed, not when it is requested. SQL
+/// statements have the expected key state as a condition. If the condition of a statement does not
+/// hold, the change is rolled back.
 final class SqliteKeyWriter implements KeyWriter {
   private final RegistryStore store;
-  private final KeyTable table;
   private final Clock clock;
   private final String processId;
   private final SqliteAliases aliases;
@@ -42,13 +42,12 @@ final class SqliteKeyWriter implements KeyWriter {
   private final Map<KeyId, Integer> stops = new ConcurrentHashMap<>();
 
   /// @param processId id of this process, the owner of the keys that it creates
-  SqliteKeyWriter(RegistryStore store, KeyTable table, Clock clock, String processId) {
+  SqliteKeyWriter(RegistryStore store, Clock clock, String processId) {
     this.store = store;
-    this.table = table;
     this.clock = clock;
     this.processId = processId;
-    this.aliases = new SqliteAliases(store, table, clock);
-    this.tags = new SqliteTags(store, table);
+    this.aliases = new SqliteAliases(store, clock);
+    this.tags = new SqliteTags(store);
   }
 
   @Override
@@ -65,7 +64,7 @@ final class SqliteKeyWriter implements KeyWriter {
           }
           KeyStatements.insert(change, entry, processId);
           SqliteTags.put(change, entry, newTags);
-          return () -> table.put(entry);
+          return entry;
         });
   }
 
@@ -74,14 +73,14 @@ final class SqliteKeyWriter implements KeyWriter {
       KeyId id, KeyAttributes read, @Nullable KeyCheckValue check) {
     return store.daemonChange(
         change -> {
-          Key key = table.require(id);
+          Key key = KeyRowReader.require(change, id);
           if (key.state() != KeyState.CREATING) {
-            return () -> key;
+            return key;
           }
           Key enabled = key.enabled(read, check);
           KeyStatements.setState(change, key, enabled.state().name());
           KeyStatements.putAttributes(change, enabled, read);
-          return () -> table.put(enabled);
+          return enabled;
         });
   }
 
@@ -89,13 +88,8 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<KeyId> abandon(KeyId id) {
     return store.daemonChange(
         change -> {
-          boolean deleted = KeyStatements.delete(change, id, KeyState.CREATING.name());
-          return () -> {
-            if (deleted) {
-              table.remove(id);
-            }
-            return id;
-          };
+          boolean _ = KeyStatements.delete(change, id, KeyState.CREATING.name());
+          return id;
         });
   }
 
@@ -103,19 +97,19 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<Key> storeCheckValue(KeyId id, KeyCheckValue check) {
     return store.change(
         change -> {
-          Key entry = table.require(id);
+          Key entry = KeyRowReader.require(change, id);
           if (entry.check() != null) {
-            return () -> entry;
+            return entry;
           }
           KeyStatements.requireChanged(
               change.update(
-                  ChangedEntry.key(id),
+                  change.key(id),
                   "UPDATE key_versions SET check_value = ?"
                       + " WHERE key_id = ? AND version = ? AND check_value IS NULL",
                   check.macHex(),
                   id.value(),
                   entry.currentVersion().number()));
-          return () -> table.put(entry.withCheckValue(check));
+          return entry.withCheckValue(check);
         });
   }
 
@@ -124,7 +118,7 @@ final class SqliteKeyWriter implements KeyWriter {
     int before = stopsOf(id);
     return store.change(
         change -> {
-          Key key = table.require(id);
+          Key key = KeyRowReader.require(change, id);
           Key changed = changed(key, edit);
           boolean enables = changed.state() == KeyState.ENABLED && key.state() != KeyState.ENABLED;
           if (enables && stopsOf(id) != before) {
@@ -142,7 +136,7 @@ final class SqliteKeyWriter implements KeyWriter {
     return store.urgentChange(
         owner,
         change -> {
-          Key key = table.require(id);
+          Key key = KeyRowReader.require(change, id);
           return write(change, key, changed(key, edit));
         });
   }
@@ -152,16 +146,15 @@ final class SqliteKeyWriter implements KeyWriter {
   }
 
   private static Key changed(Key key, Function<Key, Optional<Key>> edit) {
-    return edit.apply(key).orElseThrow(KeyStatements::refused);
+    return edit.apply(key).orElseThrow(() -> RegistryException.refused(key));
   }
 
   /// Writes the changed state, deletion date and description of a key.
-  private RegistryStore.Committed<Key> write(Change change, Key key, Key changed)
-      throws SQLException {
+  private static Key write(Change change, Key key, Key changed) throws SQLException {
     Instant deletion = changed.deletion();
     KeyStatements.requireChanged(
         change.update(
-            ChangedEntry.key(key.id()),
+            change.key(key.id()),
             "UPDATE keys SET state = ?, deletion_ms = ?, description = ?"
                 + " WHERE key_id = ? AND state = ?",
             changed.state().name(),
@@ -169,7 +162,7 @@ final class SqliteKeyWriter implements KeyWriter {
             changed.description(),
             key.id().value(),
             key.state().name()));
-    return () -> table.put(changed);
+    return changed;
   }
 
   @Override
@@ -181,7 +174,13 @@ final class SqliteKeyWriter implements KeyWriter {
               if (due.isEmpty() && store.isHealthy()) {
                 return CompletableFuture.completedFuture(List.<Key>of());
               }
-              return store.daemonChange(change -> condemned(change, limit));
+              return store
+                  .daemonChange(change -> condemned(change, limit))
+                  .thenApply(
+                      condemned -> {
+                        condemned.forEach(key -> stops.remove(key.id()));
+                        return condemned;
+                      });
             });
   }
 
@@ -195,26 +194,21 @@ final class SqliteKeyWriter implements KeyWriter {
         limit);
   }
 
-  private RegistryStore.Committed<List<Key>> condemned(Change change, int limit)
-      throws SQLException {
-    List<Key> due = due(change, limit).stream().map(table::require).toList();
-    for (Key key : due) {
+  private List<Key> condemned(Change change, int limit) throws SQLException {
+    List<Key> due = new ArrayList<>();
+    for (KeyId id : due(change, limit)) {
+      Key key = KeyRowReader.require(change, id);
       for (Alias alias : key.aliases()) {
         change.update(
-            ChangedEntry.alias(alias),
+            change.alias(alias),
             "DELETE FROM aliases WHERE name = ? AND key_id = ?",
             alias.name(),
-            key.id().value());
+            id.value());
       }
       KeyStatements.setState(change, key, KeyRowReader.CONDEMNED);
+      due.add(key);
     }
-    return () -> {
-      for (Key key : due) {
-        table.remove(key.id());
-        stops.remove(key.id());
-      }
-      return due;
-    };
+    return due;
   }
 
   @Override
@@ -222,7 +216,7 @@ final class SqliteKeyWriter implements KeyWriter {
     return store.daemonChange(
         change -> {
           KeyStatements.delete(change, id, KeyRowReader.CONDEMNED);
-          return () -> id;
+          return id;
         });
   }
 
@@ -230,13 +224,13 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<Key> alsoOn(KeyId id, String serial) {
     return store.daemonChange(
         change -> {
-          Key key = table.require(id);
+          Key key = KeyRowReader.require(change, id);
           if (key.tokenSerials().contains(serial)) {
-            return () -> key;
+            return key;
           }
           KeyStatements.requireFree(change, serial, key.object());
           KeyStatements.insertCopy(change, key, serial);
-          return () -> table.put(key.alsoOn(List.of(serial)));
+          return key.alsoOn(List.of(serial));
         });
   }
 
@@ -244,9 +238,9 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<Key> notOn(KeyId id, String serial) {
     return store.daemonChange(
         change -> {
-          Key key = table.require(id);
+          Key key = KeyRowReader.require(change, id);
           KeyStatements.deleteCopy(change, key, serial);
-          return () -> table.put(key.notOn(serial));
+          return key.notOn(serial);
         });
   }
 
@@ -254,21 +248,25 @@ final class SqliteKeyWriter implements KeyWriter {
   public CompletableFuture<Long> restored(String before, String now) {
     return store.daemonChange(
         change -> {
-          change.update(
-              ChangedEntry.EVERYTHING, "DELETE FROM own_keys WHERE token_serial = ?", now);
+          change.update(change.everything(), "DELETE FROM own_keys WHERE token_serial = ?", now);
           for (String each : List.of("key_versions", "key_copies", "own_keys")) {
             change.update(
-                ChangedEntry.EVERYTHING,
+                change.everything(),
                 "UPDATE " + each + " SET token_serial = ? WHERE token_serial = ?",
                 now,
                 before);
           }
-          return () -> {
-            table.all().stream()
-                .filter(key -> key.tokenSerials().contains(before))
-                .forEach(key -> table.put(key.restored(before, now)));
-            return table.all().stream().filter(key -> key.tokenSerials().contains(now)).count();
-          };
+          return change
+              .query(
+                  "SELECT count(*) FROM keys JOIN key_versions USING (key_id, version)"
+                      + " WHERE state <> 'CONDEMNED' AND (token_serial = ? OR EXISTS"
+                      + " (SELECT 1 FROM key_copies WHERE key_copies.key_id = keys.key_id"
+                      + " AND key_copies.version = keys.version"
+                      + " AND key_copies.token_serial = ?))",
+                  row -> row.getLong(1),
+                  now,
+                  now)
+              .getFirst();
         });
   }
 

@@ -12,17 +12,15 @@ import java.util.function.Predicate;
 /// Changes of tags in the SQLite database, for [SqliteKeyWriter]. Tags are in the database only.
 final class SqliteTags {
   private final RegistryStore store;
-  private final KeyTable table;
 
-  SqliteTags(RegistryStore store, KeyTable table) {
+  SqliteTags(RegistryStore store) {
     this.store = store;
-    this.table = table;
   }
 
   CompletableFuture<KeyId> add(KeyId id, Predicate<Key> allowed, List<Tag> tags) {
     return store.change(
         change -> {
-          put(change, table.require(id, allowed), tags);
+          put(change, KeyRowReader.require(change, id, allowed), tags);
           int count =
               change
                   .query(
@@ -34,24 +32,24 @@ final class SqliteTags {
             throw new RegistryException(
                 Kind.TOO_MANY_TAGS, "tag limit reached (" + Tag.MAX_PER_KEY + " per key)");
           }
-          return () -> id;
+          return id;
         });
   }
 
   CompletableFuture<KeyId> remove(KeyId id, Predicate<Key> allowed, List<String> tagKeys) {
     return store.change(
         change -> {
-          Key key = table.require(id, allowed);
+          Key key = KeyRowReader.require(change, id, allowed);
           for (String tagKey : tagKeys) {
             change.update(
-                ChangedEntry.key(id),
+                change.key(id),
                 "DELETE FROM tags WHERE tag_key = ?"
                     + " AND key_id IN (SELECT key_id FROM keys WHERE key_id = ? AND state = ?)",
                 tagKey,
                 id.value(),
                 key.state().name());
           }
-          return () -> id;
+          return id;
         });
   }
 
@@ -62,7 +60,7 @@ final class SqliteTags {
     for (Tag tag : tags) {
       KeyStatements.requireChanged(
           change.update(
-              ChangedEntry.key(key.id()),
+              change.key(key.id()),
               "INSERT INTO tags (key_id, tag_key, tag_value, position) SELECT key_id, ?, ?,"
                   + " (SELECT coalesce(max(position), 0) + 1 FROM tags"
                   + " WHERE tags.key_id = keys.key_id)"

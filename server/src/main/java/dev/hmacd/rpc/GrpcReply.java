@@ -14,6 +14,7 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
 import io.netty.util.internal.OutOfDirectMemoryError;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -174,7 +175,11 @@ final class GrpcReply<RespT> implements Reply<RespT> {
         GrpcReply.this.fail(new Failure.Unforeseen(e));
         return -1;
       }
-      return sendLast(message, check);
+      // The encoded message: the use case may have cleared the value.
+      return sendLast(
+          message,
+          check,
+          renewed -> queue.submit(new LastMessage<>(message, Function.identity(), renewed)));
     }
   }
 
@@ -220,10 +225,11 @@ final class GrpcReply<RespT> implements Reply<RespT> {
     queue.execute(task);
   }
 
-  /// @return size of the message in bytes; -1 if the call ended without this message
-  private int sendLast(RespT message, Reauthorization check) {
+  /// @param again is called on any thread if the message must be sent later, with a new check
+  /// @return size of the message in bytes; -1 if the message was not sent
+  private int sendLast(RespT message, Reauthorization check, Consumer<Reauthorization> again) {
     requireMemory(message); // Before the release: the outcome is still open.
-    Outcome released = release(Outcome.ANSWERED, check);
+    Outcome released = release(Outcome.ANSWERED, check, again);
     if (released == null) {
       return -1;
     }
@@ -264,18 +270,23 @@ final class GrpcReply<RespT> implements Reply<RespT> {
 
   @Override
   public void fail(Failure failure, Reauthorization check) {
-    if (release(new Outcome.Failed(failure), check) instanceof Outcome.Failed failed) {
+    if (release(
+            new Outcome.Failed(failure),
+            check,
+            renewed -> queue.execute(() -> fail(failure, renewed)))
+        instanceof Outcome.Failed failed) {
       close(failed);
     }
   }
 
   /// Releases the answer ([Call#release]). Closes the call with INTERNAL if the release throws.
   ///
-  /// @return the outcome to send; null if the call has ended
-  private @Nullable Outcome release(Outcome intended, Reauthorization check) {
+  /// @return the outcome to send; null if the call has ended, or if `again` will be called
+  private @Nullable Outcome release(
+      Outcome intended, Reauthorization check, Consumer<Reauthorization> again) {
     Outcome released;
     try {
-      released = call.release(intended, check);
+      released = call.release(intended, check, again);
     } catch (RuntimeException e) { // Without an end, the stream stays open until its deadline.
       runOnEnd();
       close(new Outcome.Failed(new Failure.Unforeseen(e)));
@@ -343,7 +354,8 @@ final class GrpcReply<RespT> implements Reply<RespT> {
       call.authenticated(
           principal,
           owner,
-          () -> authenticator.isStillValid(verified) ? null : new Failure.Unauthenticated());
+          Reauthorization.of(
+              () -> authenticator.isCurrent(verified), () -> authenticator.isValid(verified)));
       return true;
     }
     log.atDebug()

@@ -111,11 +111,14 @@ final class KeyGrpcService {
     if (request.getGrantTokensCount() > 0) {
       throw new Refusal(new Failure.GrantTokensNotServed());
     }
-    reply.succeed(
-        DescribeKeyResponse.newBuilder()
-            .setKeyMetadata(
-                ProtoConverter.metadata(keys.describeKey(call, request.getKeyId()), keys.scope()))
-            .build());
+    keys.describeKey(
+        call,
+        request.getKeyId(),
+        reply.encoding(
+            key ->
+                DescribeKeyResponse.newBuilder()
+                    .setKeyMetadata(ProtoConverter.metadata(key, keys.scope()))
+                    .build()));
   }
 
   private void listKeys(Call call, ListKeysRequest request, GrpcReply<ListKeysResponse> reply) {

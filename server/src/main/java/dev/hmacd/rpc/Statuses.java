@@ -192,8 +192,9 @@ final class Statuses {
               switch (bound) {
                 case OF_ALL -> "the queue of the registry is full: retry later";
                 case OF_CALLER ->
-                    "too many calls of this client to the registry are in flight: wait for answers"
-                        + " before you send more";
+                    "too many calls of this client to the registry are in flight, or name keys that"
+                        + " it may not use: wait for answers, and correct the names of keys, before"
+                        + " you send more";
               },
               Map.of());
       case Failure.MemoryBusy(var bound) ->

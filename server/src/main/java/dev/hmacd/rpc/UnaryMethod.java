@@ -73,9 +73,9 @@ final class UnaryMethod<ReqT extends Message, RespT>
         if (reply.isEnded()) {
           return; // The call was already refused or cancelled.
         }
-        Failure invalid = call.refusal(Reauthorization.NONE);
-        if (invalid != null) { // The end of the request arrived long after its headers.
-          reply.fail(invalid);
+        if (!call.isCurrent(Reauthorization.NONE)) {
+          // The end of the request arrived long after its headers.
+          reply.fail(new Failure.Unauthenticated());
           return;
         }
         SerializedRequest<ReqT> received = request;

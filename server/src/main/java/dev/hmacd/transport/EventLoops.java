@@ -14,6 +14,9 @@ import io.netty.util.concurrent.DefaultThreadFactory;
 import io.netty.util.concurrent.EventExecutor;
 import io.netty.util.internal.PlatformDependent;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -59,6 +62,24 @@ public final class EventLoops implements AutoCloseable {
     }
     throw new IllegalStateException(
         "the calling thread is not an event loop: " + Thread.currentThread().getName());
+  }
+
+  /// Returns a future that completes after each event loop has begun a new task. So all tasks that
+  /// run now have ended then.
+  public CompletableFuture<?> tasksBegun() {
+    EventLoopGroup started = group;
+    if (started == null || started.isShuttingDown()) {
+      return CompletableFuture.completedFuture(null);
+    }
+    var all = new ArrayList<CompletableFuture<?>>();
+    for (EventExecutor loop : started) {
+      try {
+        all.add(CompletableFuture.runAsync(() -> {}, loop));
+      } catch (RejectedExecutionException e) {
+        // The event loop has ended, and runs no task.
+      }
+    }
+    return CompletableFuture.allOf(all.toArray(CompletableFuture[]::new));
   }
 
   /// The number of event loops.

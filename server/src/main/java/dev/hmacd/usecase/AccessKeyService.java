@@ -1,7 +1,6 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.AccessKey;
 import dev.hmacd.key.ArnScope;
@@ -9,8 +8,10 @@ import dev.hmacd.key.DaemonKey;
 import dev.hmacd.registry.AccessKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
+import dev.hmacd.registry.cache.Entry;
 import dev.hmacd.sigv4.AccessKeySecret;
 import dev.hmacd.sigv4.AccessKeySecrets;
+import dev.hmacd.sigv4.SigV4Exception;
 import dev.hmacd.sigv4.SigningKey;
 import dev.hmacd.sigv4.SigningScope;
 import dev.hmacd.token.TokenRouter;
@@ -20,8 +21,10 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /// Use cases of access keys for the AWS edge. No method blocks: results come from a lane or from
 /// the registry's thread.
@@ -33,6 +36,10 @@ import java.util.regex.Pattern;
 public final class AccessKeyService {
   private static final String DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   private static final int RANDOM_CHARS = 16;
+
+  /// Maximum number of loads in one look-up of an access key. More than one load is needed if a
+  /// change or an eviction removes the access key from memory before the look-up is repeated.
+  private static final int MAX_LOADS = 8;
 
   /// Characters and length of a user name in AWS (IAM, CreateUser).
   private static final Pattern USER = Pattern.compile("[\\w+=,.@-]{1,64}");
@@ -46,8 +53,9 @@ public final class AccessKeyService {
   private final AccessKeySecrets secrets;
   private final SigningKeyCache signingKeys;
 
-  public AccessKeyService(Registry registry, Access access, TokenRouter tokens, Clock clock) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
+  public AccessKeyService(
+      Registry registry, KeyAuthorizer authorizer, TokenRouter tokens, Clock clock) {
+    this.authorizer = authorizer;
     this.registry = registry.accessKeys();
     this.scope = registry.keys().scope();
     this.secrets = new AccessKeySecrets(tokens);
@@ -182,22 +190,84 @@ public final class AccessKeyService {
             : FailureMapper.ofRegistry(e);
   }
 
-  /// Returns the SigV4 signing key of an access key for one UTC date; empty if the access key does
-  /// not exist or is disabled. The future is already complete if the cache has the signing key.
+  /// Returns the SigV4 signing key of an access key for one UTC date. The future is already
+  /// complete if the registry has the access key in memory, and the cache has the signing key.
   ///
   /// @param day UTC date, as `yyyymmdd`: today, or the day before or after
-  /// @return a future that can fail with a [Refusal]
+  /// @return a future that can fail with a [Refusal], and with [SigV4Exception#unknownKey] if the
+  ///   access key does not exist or is disabled
   /// @throws Refusal if too many requests wait for this signing key
-  public Optional<CompletableFuture<SigningKey>> signingKey(
+  public CompletableFuture<SigningKey> signingKey(
       String accessKeyId, String day, long deadlineNanos) {
-    Optional<AccessKey> found = registry.find(accessKeyId).filter(AccessKey::active);
-    return found.isEmpty()
-        ? Optional.empty()
-        : Optional.of(signingKeys.get(found.get(), day, deadlineNanos));
+    Entry known = registry.find(accessKeyId);
+    if (known == null) {
+      return byDeadline(
+              loaded(accessKeyId, registry::loadUnauthenticated, MAX_LOADS), deadlineNanos)
+          .thenCompose(found -> derived(found, accessKeyId, day, deadlineNanos));
+    }
+    return derived(
+        Optional.ofNullable(known.value(AccessKey.class)), accessKeyId, day, deadlineNanos);
+  }
+
+  private CompletableFuture<SigningKey> derived(
+      Optional<AccessKey> found, String accessKeyId, String day, long deadlineNanos) {
+    if (found.filter(AccessKey::active).isEmpty()) {
+      return CompletableFuture.failedFuture(SigV4Exception.unknownKey());
+    }
+    CompletableFuture<SigningKey> derived = signingKeys.get(found.get(), day, deadlineNanos);
+    return derived.isDone()
+        ? derived
+        : derived.thenCompose(key -> ifStillActive(key, accessKeyId, deadlineNanos));
+  }
+
+  /// The access key may have been disabled during the derivation.
+  private CompletableFuture<SigningKey> ifStillActive(
+      SigningKey key, String accessKeyId, long deadlineNanos) {
+    return byDeadline(loaded(accessKeyId, registry::load, MAX_LOADS), deadlineNanos)
+        .thenApply(
+            found -> {
+              if (found.filter(AccessKey::active).isEmpty()) {
+                throw SigV4Exception.unknownKey();
+              }
+              return key;
+            });
+  }
+
+  /// The result of a look-up, or a [Refusal].
+  private static CompletableFuture<Optional<AccessKey>> byDeadline(
+      CompletableFuture<Optional<AccessKey>> look, long deadlineNanos) {
+    return look.orTimeout(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS)
+        .exceptionally(
+            e -> {
+              throw new Refusal(FailureMapper.ofRegistry(e));
+            });
+  }
+
+  private CompletableFuture<Optional<AccessKey>> loaded(
+      String id, Function<String, CompletableFuture<@Nullable Void>> load, int maxLoads) {
+    Entry known = registry.find(id);
+    if (known != null) {
+      return CompletableFuture.completedFuture(Optional.ofNullable(known.value(AccessKey.class)));
+    }
+    if (maxLoads == 0) {
+      return CompletableFuture.failedFuture(RegistryException.evicted());
+    }
+    return load.apply(id).thenCompose(_ -> loaded(id, load, maxLoads - 1));
+  }
+
+  /// Whether the access key is known to exist and to be active, from memory alone.
+  public boolean isKnownActive(String accessKeyId) {
+    Entry known = registry.find(accessKeyId);
+    AccessKey key = known == null ? null : known.value(AccessKey.class);
+    return key != null && key.active();
   }
 
   /// Whether the access key exists and is active.
-  public boolean isActive(String accessKeyId) {
-    return registry.find(accessKeyId).filter(AccessKey::active).isPresent();
+  ///
+  /// @return a future, which is incomplete while the registry reads the access key; fails with a
+  ///   [RegistryException]
+  public CompletableFuture<Boolean> isActive(String accessKeyId) {
+    return loaded(accessKeyId, registry::load, MAX_LOADS)
+        .thenApply(found -> found.filter(AccessKey::active).isPresent());
   }
 }

@@ -1,18 +1,16 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.Alias;
 import dev.hmacd.key.AliasEntry;
-import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.registry.KeyLists;
-import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /// Use cases of aliases. No method blocks: results come from the registry's thread.
@@ -20,13 +18,11 @@ import java.util.function.Function;
 @SuppressWarnings("ThreadSafe") // All fields are thread-safe.
 public final class AliasService {
   private final KeyAuthorizer authorizer;
-  private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
 
-  public AliasService(Registry registry, Access access) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
-    this.reader = registry.keys();
+  public AliasService(Registry registry, KeyAuthorizer authorizer) {
+    this.authorizer = authorizer;
     this.writer = registry.writer();
     this.lists = registry.lists();
   }
@@ -37,14 +33,21 @@ public final class AliasService {
   public void listAliases(
       Call call, String givenKeyId, PageRequest page, Reply<Page<AliasEntry>> reply) {
     var _ = authorizer.requireOnAllKeys(call, Action.LIST_ALIASES);
-    Optional<KeyId> target =
-        givenKeyId.isEmpty()
-            ? Optional.empty()
-            : Optional.of(
-                authorizer
-                    .requireById(call, Action.LIST_ALIASES, "key_id", givenKeyId)
-                    .entry()
-                    .id());
+    if (givenKeyId.isEmpty()) {
+      listAliases(call, Optional.empty(), page, reply);
+      return;
+    }
+    authorizer.requireById(
+        call,
+        Action.LIST_ALIASES,
+        "key_id",
+        givenKeyId,
+        reply,
+        key -> listAliases(call, Optional.of(key.entry().id()), page, reply));
+  }
+
+  private void listAliases(
+      Call call, Optional<KeyId> target, PageRequest page, Reply<Page<AliasEntry>> reply) {
     ReplyCompleter.complete(
         call,
         lists.forOwner(
@@ -62,14 +65,21 @@ public final class AliasService {
     Action action = Action.CREATE_ALIAS;
     Alias alias = FieldValidation.alias("alias_name", name);
     var _ = authorizer.requireOnAllKeys(call, action);
-    KeyId target = target(call, action, targetKeyId);
-    ReplyCompleter.complete(
+    withTarget(
         call,
-        writer.forOwner(
-            call.owner(),
-            () -> writer.createAlias(alias, target, key -> KeyStateRules.allows(action, key))),
+        action,
+        targetKeyId,
         reply,
-        failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
+        target ->
+            ReplyCompleter.complete(
+                call,
+                writer.forOwner(
+                    call.owner(),
+                    () ->
+                        writer.createAlias(
+                            alias, target, key -> KeyStateRules.allows(action, key))),
+                reply,
+                failure(alias, e -> KeyStateService.failure(action, target, targetKeyId, e))));
   }
 
   /// Points an alias at another key.
@@ -77,14 +87,21 @@ public final class AliasService {
     Action action = Action.UPDATE_ALIAS;
     Alias alias = FieldValidation.alias("alias_name", name);
     var _ = authorizer.requireOnAllKeys(call, action);
-    KeyId target = target(call, action, targetKeyId);
-    ReplyCompleter.complete(
+    withTarget(
         call,
-        writer.forOwner(
-            call.owner(),
-            () -> writer.updateAlias(alias, target, key -> KeyStateRules.allows(action, key))),
+        action,
+        targetKeyId,
         reply,
-        failure(alias, e -> KeyStateService.failure(reader, action, target, targetKeyId, e)));
+        target ->
+            ReplyCompleter.complete(
+                call,
+                writer.forOwner(
+                    call.owner(),
+                    () ->
+                        writer.updateAlias(
+                            alias, target, key -> KeyStateRules.allows(action, key))),
+                reply,
+                failure(alias, e -> KeyStateService.failure(action, target, targetKeyId, e))));
   }
 
   public void deleteAlias(Call call, String name, Reply<Alias> reply) {
@@ -97,13 +114,23 @@ public final class AliasService {
         failure(alias, FailureMapper::ofRegistry));
   }
 
-  /// Returns the id of the key that an alias shall point at.
-  private KeyId target(Call call, Action action, String given) {
-    Key key = authorizer.requireById(call, action, "target_key_id", given).entry();
-    // A key in state CREATING may still be removed from the registry. An alias of the key would
-    // prevent the removal.
-    KeyStateRules.require(action, key);
-    return key.id();
+  /// Finds the key that an alias shall point at.
+  ///
+  /// @param next gets the id of the key
+  private void withTarget(
+      Call call, Action action, String given, Reply<?> reply, Consumer<KeyId> next) {
+    authorizer.requireById(
+        call,
+        action,
+        "target_key_id",
+        given,
+        reply,
+        key -> {
+          // A key in state CREATING may still be removed from the registry. An alias of the key
+          // would prevent the removal.
+          KeyStateRules.require(action, key.entry());
+          next.accept(key.entry().id());
+        });
   }
 
   /// Maps the failure of a change of an alias.

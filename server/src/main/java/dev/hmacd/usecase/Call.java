@@ -6,6 +6,9 @@ import dev.hmacd.limit.Owner;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// One request from its arrival to its outcome. Each edge creates a call for each request with a
@@ -17,6 +20,8 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("ThreadSafe") // Volatile fields, each set by one thread.
 public final class Call {
   private static final VarHandle OUTCOME;
+
+  private static final long DENIAL_STEP_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
   static {
     try {
@@ -34,11 +39,17 @@ public final class Call {
   private final long startNanos = System.nanoTime();
   private final long deadlineNanos;
 
-  /// Repeats the check of the caller's credentials. Set before [#principal].
+  /// The check of the caller's credentials. Set before [#principal].
   private Reauthorization credentials = Reauthorization.NONE;
 
   /// Set before [#principal].
   private Owner owner = Owner.DAEMON;
+
+  /// The start of the look-up of the key, a value of [System#nanoTime].
+  private volatile long lookUpNanos = startNanos;
+
+  /// Whether the time to answer a denial has come.
+  private volatile boolean denialDue;
 
   private volatile @Nullable Principal principal;
   private volatile @Nullable String keyName;
@@ -101,25 +112,42 @@ public final class Call {
   /// Sets the caller, after its credentials were verified.
   ///
   /// @param owner the caller, with the issuer of its credentials
-  /// @param check repeats the check of the credentials
+  /// @param check the check of the credentials
   public void authenticated(Principal caller, Owner owner, Reauthorization check) {
     credentials = check;
     this.owner = owner;
     principal = caller;
   }
 
-  /// Checks again whether the caller may get an answer: its credentials, then the authorization.
-  /// Thread-safe.
+  /// Whether the caller may get an answer: its credentials and the authorization hold now. Reads
+  /// memory only.
   ///
   /// @param authorization the check of the authorization
-  /// @return the failure that replaces the answer; null if the caller may get the answer
-  public @Nullable Failure refusal(Reauthorization authorization) {
-    try {
-      Failure refusal = principal == null ? null : credentials.refusal();
-      return refusal == null ? authorization.refusal() : refusal;
-    } catch (RuntimeException e) {
-      return new Failure.Unforeseen(e);
-    }
+  public boolean isCurrent(Reauthorization authorization) {
+    return (principal == null || credentials.isCurrent()) && authorization.isCurrent();
+  }
+
+  /// Repeats the checks of the caller's credentials and of the authorization, if they do not hold
+  /// from memory alone ([#isCurrent]).
+  ///
+  /// @param authorization the check of the authorization
+  /// @return the repeated check of the authorization. Complete at once, unless the registry must be
+  ///   read first. Fails with a [Refusal], with the exception of the registry, or with
+  ///   [TimeoutException] at the deadline of the call
+  CompletableFuture<Reauthorization> renewal(Reauthorization authorization) {
+    CompletableFuture<Reauthorization> caller =
+        principal == null || credentials.isCurrent()
+            ? CompletableFuture.completedFuture(credentials)
+            : credentials.renew();
+    CompletableFuture<Reauthorization> renewed =
+        caller.thenCompose(
+            _ ->
+                authorization.isCurrent()
+                    ? CompletableFuture.completedFuture(authorization)
+                    : authorization.renew());
+    return renewed.isDone()
+        ? renewed
+        : renewed.orTimeout(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
   }
 
   /// The authenticated caller.
@@ -148,11 +176,12 @@ public final class Call {
     return Optional.ofNullable(principal);
   }
 
-  /// Sets the name of the key in the request.
+  /// Sets the name of the key in the request, at the start of its look-up.
   ///
   /// @param given key id, ARN or alias, as in the request, with a validated length
   void concerns(String given) {
     keyName = given;
+    lookUpNanos = System.nanoTime();
   }
 
   /// The key id, ARN or alias in the request; empty if the request names no key, or was not read
@@ -166,18 +195,60 @@ public final class Call {
     return OUTCOME.getVolatile(this) != null;
   }
 
-  /// Releases an answer: checks the call again ([#refusal]) and concludes the call. If the check
-  /// fails, its failure replaces the outcome. The edge calls this method before it hands the answer
-  /// to the transport, in the same event-loop task.
+  /// Releases an answer: checks the caller's credentials and the authorization, and concludes the
+  /// call. If a check fails, its failure replaces the outcome. The edge calls this method before it
+  /// hands the answer to the transport, in the same event-loop task.
   ///
-  /// @return the outcome that the edge must encode; null if the call already had an outcome
-  public @Nullable Outcome release(Outcome intended, Reauthorization check) {
+  /// @param check the check of the authorization
+  /// @param again is called on any thread, if the registry must be read for a check, or if the
+  ///   intended outcome is a denial: the edge must release the answer again, with the new check
+  /// @return the outcome that the edge must encode; null if the call already had an outcome, or if
+  ///   `again` will be called
+  public @Nullable Outcome release(
+      Outcome intended, Reauthorization check, Consumer<Reauthorization> again) {
     if (isConcluded()) {
       return null;
     }
-    Failure refusal = refusal(check);
-    Outcome released = refusal == null ? intended : new Outcome.Failed(refusal);
+    if (intended instanceof Outcome.Failed(Failure.Denied _) && !denialDue) {
+      answerDenialLater(check, again);
+      return null;
+    }
+    Outcome released = intended;
+    try {
+      if (!isCurrent(check)) {
+        CompletableFuture<Reauthorization> renewal = renewal(check);
+        if (!renewal.isDone()) {
+          var _ =
+              renewal.whenComplete(
+                  (renewed, e) ->
+                      again.accept(
+                          e == null
+                              ? renewed
+                              : Reauthorization.refused(FailureMapper.ofRegistry(e))));
+          return null;
+        }
+        if (renewal.isCompletedExceptionally()) {
+          released = new Outcome.Failed(FailureMapper.ofRegistry(renewal.exceptionNow()));
+        }
+      }
+    } catch (RuntimeException e) {
+      released = new Outcome.Failed(new Failure.Unforeseen(e));
+    }
     return conclude(released) ? released : null;
+  }
+
+  /// Answers a denial at the next multiple of [#DENIAL_STEP_NANOS] after the start of the look-up.
+  /// So the time does not show whether the key was in memory, was read from the database, or does
+  /// not exist, unless the read takes longer. The caller cannot choose the start: a request over
+  /// gRPC may end long after its headers.
+  private void answerDenialLater(Reauthorization check, Consumer<Reauthorization> again) {
+    long wait = DENIAL_STEP_NANOS - (System.nanoTime() - lookUpNanos) % DENIAL_STEP_NANOS;
+    CompletableFuture.delayedExecutor(wait, TimeUnit.NANOSECONDS, Runnable::run)
+        .execute(
+            () -> {
+              denialDue = true;
+              again.accept(check);
+            });
   }
 
   /// Sets the outcome of the call. [#ended] must follow if this method returns true.

@@ -1,7 +1,6 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.Key;
@@ -26,6 +25,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /// Use cases that create, adopt, describe and list keys. No method blocks: results come from a lane
@@ -47,12 +47,12 @@ public final class KeyService {
 
   public KeyService(
       Registry registry,
-      Access access,
+      KeyAuthorizer authorizer,
       KeyCreation maker,
       TokenRouter tokens,
       UnavailableKeys unavailableKeys,
       Clock clock) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
+    this.authorizer = authorizer;
     this.reader = registry.keys();
     this.writer = registry.writer();
     this.lists = registry.lists();
@@ -175,34 +175,47 @@ public final class KeyService {
         Set.of());
   }
 
-  /// Returns the metadata of a key.
-  public Key describeKey(Call call, String given) {
+  /// Replies with the metadata of a key.
+  public void describeKey(Call call, String given, Reply<Key> reply) {
     FieldValidation.keyId("key_id", given);
-    return unavailableKeys.inReportedState(
-        authorizer.require(call, Action.DESCRIBE_KEY, given).entry());
+    authorizer.require(
+        call,
+        Action.DESCRIBE_KEY,
+        given,
+        1,
+        reply,
+        key -> reply.succeed(unavailableKeys.inReportedState(key.entry())));
   }
 
-  /// Authorizes GetKeyRotationStatus and returns the key. MAC keys do not rotate.
-  public Key getKeyRotationStatus(Call call, String keyId) {
-    return requireById(call, Action.GET_KEY_ROTATION_STATUS, keyId);
+  /// Authorizes GetKeyRotationStatus and replies with the key. MAC keys do not rotate.
+  public void getKeyRotationStatus(Call call, String keyId, Reply<Key> reply) {
+    requireById(call, Action.GET_KEY_ROTATION_STATUS, keyId, reply, reply::succeed);
   }
 
-  /// Authorizes GetKeyPolicy and returns the key. Every key has the default policy.
-  public Key getKeyPolicy(Call call, String keyId) {
-    return requireById(call, Action.GET_KEY_POLICY, keyId);
+  /// Authorizes GetKeyPolicy and replies with the key. Every key has the default policy.
+  public void getKeyPolicy(Call call, String keyId, Reply<Key> reply) {
+    requireById(call, Action.GET_KEY_POLICY, keyId, reply, reply::succeed);
   }
 
-  /// Returns a page of the policy names of a key. The only name is `default`.
-  public Page<String> listKeyPolicies(Call call, String keyId, PageRequest page) {
-    var _ = requireById(call, Action.LIST_KEY_POLICIES, keyId);
-    if (!page.after().isEmpty()) {
-      throw new Refusal(new Failure.InvalidPageToken()); // The list has only one page.
-    }
-    return Page.of(List.of(DEFAULT_POLICY), page, name -> name);
+  /// Replies with a page of the policy names of a key. The only name is `default`.
+  public void listKeyPolicies(
+      Call call, String keyId, PageRequest page, Reply<Page<String>> reply) {
+    requireById(
+        call,
+        Action.LIST_KEY_POLICIES,
+        keyId,
+        reply,
+        _ -> {
+          if (!page.after().isEmpty()) {
+            throw new Refusal(new Failure.InvalidPageToken()); // The list has only one page.
+          }
+          reply.succeed(Page.of(List.of(DEFAULT_POLICY), page, name -> name));
+        });
   }
 
-  private Key requireById(Call call, Action action, String keyId) {
-    return authorizer.requireById(call, action, "key_id", keyId).entry();
+  private void requireById(
+      Call call, Action action, String keyId, Reply<?> reply, Consumer<Key> next) {
+    authorizer.requireById(call, action, "key_id", keyId, reply, key -> next.accept(key.entry()));
   }
 
   /// Returns a page of keys, ordered by id.

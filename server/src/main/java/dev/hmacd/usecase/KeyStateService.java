@@ -1,12 +1,10 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyState;
-import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
@@ -14,6 +12,7 @@ import java.time.Clock;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 
@@ -29,13 +28,11 @@ public final class KeyStateService {
   public static final int MAX_PENDING_DAYS = 30;
 
   private final KeyAuthorizer authorizer;
-  private final KeyReader reader;
   private final KeyWriter writer;
   private final Clock clock;
 
-  public KeyStateService(Registry registry, Access access, Clock clock) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
-    this.reader = registry.keys();
+  public KeyStateService(Registry registry, KeyAuthorizer authorizer, Clock clock) {
+    this.authorizer = authorizer;
     this.writer = registry.writer();
     this.clock = clock;
   }
@@ -76,22 +73,34 @@ public final class KeyStateService {
 
   private void change(
       Call call, Action action, String given, UnaryOperator<Key> change, Reply<Key> reply) {
-    KeyId id = require(authorizer, call, action, given);
-    ReplyCompleter.complete(
+    require(
+        authorizer,
         call,
-        writer.forOwner(call.owner(), () -> writer.update(id, ifAllowed(action, change))),
+        action,
+        given,
         reply,
-        e -> failure(reader, action, id, given, e));
+        id ->
+            ReplyCompleter.complete(
+                call,
+                writer.forOwner(call.owner(), () -> writer.update(id, ifAllowed(action, change))),
+                reply,
+                e -> failure(action, id, given, e)));
   }
 
   private void stop(
       Call call, Action action, String given, UnaryOperator<Key> change, Reply<Key> reply) {
-    KeyId id = require(authorizer, call, action, given);
-    ReplyCompleter.complete(
+    require(
+        authorizer,
         call,
-        writer.stop(call.owner(), id, ifAllowed(action, change)),
+        action,
+        given,
         reply,
-        e -> failure(reader, action, id, given, e));
+        id ->
+            ReplyCompleter.complete(
+                call,
+                writer.stop(call.owner(), id, ifAllowed(action, change)),
+                reply,
+                e -> failure(action, id, given, e)));
   }
 
   /// Refuses a change that the key's state does not allow when the change is executed.
@@ -100,17 +109,31 @@ public final class KeyStateService {
         KeyStateRules.allows(action, key) ? Optional.of(change.apply(key)) : Optional.empty();
   }
 
-  /// Checks the authorization and the state of a key that a caller named by id or ARN. Returns the
-  /// id of the key.
-  static KeyId require(KeyAuthorizer authorizer, Call call, Action action, String given) {
-    Key key = authorizer.requireById(call, action, "key_id", given).entry();
-    KeyStateRules.require(action, key);
-    return key.id();
+  /// Checks the authorization and the state of a key that a caller named by id or ARN.
+  ///
+  /// @param next gets the id of the key
+  static void require(
+      KeyAuthorizer authorizer,
+      Call call,
+      Action action,
+      String given,
+      Reply<?> reply,
+      Consumer<KeyId> next) {
+    authorizer.requireById(
+        call,
+        action,
+        "key_id",
+        given,
+        reply,
+        key -> {
+          KeyStateRules.require(action, key.entry());
+          next.accept(key.entry().id());
+        });
   }
 
   /// Maps the failure of a change of a key. The registry checks the key's state again when it
   /// executes the change. An earlier change in the queue may have changed the state.
-  static Failure failure(KeyReader reader, Action action, KeyId id, String given, Throwable e) {
+  static Failure failure(Action action, KeyId id, String given, Throwable e) {
     if (FailureMapper.unwrap(e) instanceof RegistryException refused) {
       if (refused.kind() == RegistryException.Kind.KEY_NOT_FOUND) {
         return new Failure.KeyNotFound(given);
@@ -119,8 +142,8 @@ public final class KeyStateService {
         return new Failure.KeyNotUsable(id, KeyState.DISABLED);
       }
       if (refused.kind() == RegistryException.Kind.REFUSED) {
-        return reader
-            .find(id)
+        return refused
+            .current()
             .flatMap(key -> KeyStateRules.refusal(action, key))
             .orElseGet(() -> new Failure.KeyNotFound(given));
       }

@@ -1,7 +1,6 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
 import dev.hmacd.key.ArnScope;
 import dev.hmacd.key.Key;
@@ -10,10 +9,13 @@ import dev.hmacd.key.KeySpec;
 import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.token.Completion;
+import dev.hmacd.token.SignRequest;
 import dev.hmacd.token.TokenException;
 import dev.hmacd.token.TokenRouter;
 import java.security.MessageDigest;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /// Use cases that compute and verify MACs.
@@ -32,8 +34,11 @@ public final class MacService {
   private final TrustOnFirstUse trustOnFirstUse;
 
   public MacService(
-      Registry registry, Access access, TokenRouter tokens, UnavailableKeys unavailableKeys) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
+      Registry registry,
+      KeyAuthorizer authorizer,
+      TokenRouter tokens,
+      UnavailableKeys unavailableKeys) {
+    this.authorizer = authorizer;
     this.scope = registry.keys().scope();
     this.tokens = tokens;
     this.unavailableKeys = unavailableKeys;
@@ -44,17 +49,19 @@ public final class MacService {
   ///
   /// @throws Refusal if the call fails before it reaches the token
   public void generateMac(Call call, MacRequest request, Reply<MacResult> reply) {
-    AuthorizedKey key = usable(call, Action.GENERATE_MAC, request);
-    sign(
+    requireUsable(
         call,
-        key,
+        Action.GENERATE_MAC,
         request,
-        new MacCompletion(call, key, request, reply) {
-          @Override
-          void computed(byte[] mac) {
-            end(mac);
-          }
-        });
+        reply,
+        key ->
+            sign(
+                new MacCompletion(call, key, request, reply) {
+                  @Override
+                  void computed(byte[] mac) {
+                    end(mac);
+                  }
+                }));
   }
 
   /// Verifies a MAC: computes the MAC again and compares both MACs, in constant time and full
@@ -64,40 +71,67 @@ public final class MacService {
   /// @throws Refusal if the call fails before it reaches the token
   public void verifyMac(Call call, MacRequest request, byte[] mac, Reply<MacResult> reply) {
     FieldValidation.bytes("mac", mac.length, MacRequest.MAX_MAC_BYTES);
-    AuthorizedKey key = usable(call, Action.VERIFY_MAC, request);
-    sign(
+    requireUsable(
         call,
-        key,
+        Action.VERIFY_MAC,
         request,
-        new MacCompletion(call, key, request, reply) {
-          @Override
-          void computed(byte[] expected) {
-            if (MessageDigest.isEqual(expected, mac)) {
-              end(expected);
-            } else {
-              fail(new Failure.InvalidMac());
-            }
+        reply,
+        key ->
+            sign(
+                new MacCompletion(call, key, request, reply) {
+                  @Override
+                  void computed(byte[] expected) {
+                    if (MessageDigest.isEqual(expected, mac)) {
+                      end(expected);
+                    } else {
+                      fail(new Failure.InvalidMac());
+                    }
+                  }
+                }));
+  }
+
+  private void requireUsable(
+      Call call,
+      Action action,
+      MacRequest request,
+      Reply<MacResult> reply,
+      Consumer<AuthorizedKey> next) {
+    int calls = SignRequest.pieces(request.message().length);
+    authorizer.require(
+        call,
+        action,
+        request.keyId(),
+        calls,
+        reply,
+        key -> {
+          KeyStateRules.require(action, key.entry());
+          KeySpec spec = key.entry().spec();
+          if (spec.algorithm() != request.algorithm()) {
+            throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));
           }
+          next.accept(key);
         });
   }
 
   /// Computes the MAC. If the key has no check value, the check value is computed and stored first.
-  private void sign(Call call, AuthorizedKey key, MacRequest request, MacCompletion completion) {
-    KeyCheckValue check = key.entry().check();
-    if (check != null) {
-      compute(call, key, check, request, completion);
+  private void sign(MacCompletion completion) {
+    Call call = completion.call;
+    Key key = completion.key.entry();
+    if (key.check() != null) {
+      compute(completion, key.check());
       return;
     }
     long rest = Math.max(0, call.deadlineNanos() - System.nanoTime());
     var _ =
         trustOnFirstUse
-            .withCheckValue(key.entry(), call.owner(), request.message().length)
+            .withCheckValue(key, call.owner(), completion.request.message().length)
             .copy()
             .orTimeout(rest, TimeUnit.NANOSECONDS)
             .whenComplete(
                 (withCheckValue, e) -> {
                   if (e == null) {
-                    computeIfStillUsable(call, key, withCheckValue, request, completion);
+                    // The stored check value has changed the key.
+                    completion.renew(() -> compute(completion, withCheckValue.check()));
                   } else if (FailureMapper.unwrap(e) instanceof TokenException cause) {
                     completion.failed(cause);
                   } else {
@@ -106,55 +140,24 @@ public final class MacService {
                 });
   }
 
-  /// Checks credentials, authorization and key state again after the wait for the check value.
-  private void computeIfStillUsable(
-      Call call,
-      AuthorizedKey key,
-      Key withCheckValue,
-      MacRequest request,
-      MacCompletion completion) {
-    if (completion.isAbandoned()) {
-      return;
-    }
-    Failure refusal = call.refusal(key);
-    if (refusal != null) {
-      completion.reply.fail(refusal);
-      return;
-    }
-    compute(call, key, withCheckValue.check(), request, completion);
-  }
-
-  private void compute(
-      Call call,
-      AuthorizedKey key,
-      @Nullable KeyCheckValue check,
-      MacRequest request,
-      MacCompletion completion) {
+  private void compute(MacCompletion completion, @Nullable KeyCheckValue check) {
     tokens.sign(
-        key.entry().tokenSerials(),
-        key.signRequest(check, request, call.deadlineNanos()),
+        completion.key.entry().tokenSerials(),
+        completion.key.signRequest(check, completion.request, completion.call.deadlineNanos()),
         completion);
-  }
-
-  private AuthorizedKey usable(Call call, Action action, MacRequest request) {
-    AuthorizedKey key = authorizer.require(call, action, request.keyId());
-    KeyStateRules.require(action, key.entry());
-    KeySpec spec = key.entry().spec();
-    if (spec.algorithm() != request.algorithm()) {
-      throw new Refusal(new Failure.AlgorithmMismatch(spec, request.algorithm()));
-    }
-    return key;
   }
 
   private abstract class MacCompletion implements Completion<byte[]> {
     private final Call call;
-    private final AuthorizedKey key;
     private final MacRequest request;
     private final Reply<MacResult> reply;
 
-    /// The failure of the access decision that a lane repeated before the operation. A lane writes
-    /// this field before it fails the operation with [TokenException.Kind#WITHDRAWN].
-    private volatile @Nullable Failure withdrawal;
+    /// The newest access decision. The use case sets it before the operation, and then a lane.
+    private volatile AuthorizedKey key;
+
+    /// The decision that a lane has begun to repeat, while the registry reads the key. A lane
+    /// writes this field before it fails the operation with [TokenException.Kind#WITHDRAWN].
+    private volatile @Nullable CompletableFuture<Reauthorization> renewal;
 
     MacCompletion(Call call, AuthorizedKey key, MacRequest request, Reply<MacResult> reply) {
       this.call = call;
@@ -192,23 +195,54 @@ public final class MacService {
       reply.fail(failure, key);
     }
 
-    /// Whether the caller's credentials are not valid any more, or the access decision was
-    /// withdrawn: repeats the decision if the key or the access rules have changed.
+    /// Whether the credentials or the access decision do not hold any more, or cannot be checked
+    /// without a read of the registry.
     @Override
     public boolean isWithdrawn() {
-      Failure refusal = call.refusal(key);
-      if (refusal == null) {
+      if (call.isCurrent(key)) {
         return false;
       }
-      withdrawal = refusal;
+      CompletableFuture<Reauthorization> repeated = call.renewal(key);
+      if (repeated.isDone() && !repeated.isCompletedExceptionally()) {
+        key = (AuthorizedKey) repeated.resultNow();
+        return false;
+      }
+      renewal = repeated;
       return true;
+    }
+
+    /// Checks the credentials and the authorization again, and continues if they hold.
+    void renew(Runnable next) {
+      proceedAfter(call.renewal(key), next);
+    }
+
+    private void proceedAfter(CompletableFuture<Reauthorization> repeated, Runnable next) {
+      var _ =
+          repeated.whenComplete(
+              (renewed, e) -> {
+                if (e != null) {
+                  reply.fail(FailureMapper.ofRegistry(e));
+                } else if (!isAbandoned()) {
+                  key = (AuthorizedKey) renewed;
+                  proceed(next);
+                }
+              });
+    }
+
+    private void proceed(Runnable next) {
+      try {
+        next.run();
+      } catch (RuntimeException e) {
+        reply.fail(new Failure.Unforeseen(e));
+      }
     }
 
     @Override
     public void failed(TokenException cause) {
-      Failure refusal = withdrawal;
-      if (cause.kind() == TokenException.Kind.WITHDRAWN && refusal != null) {
-        reply.fail(refusal);
+      CompletableFuture<Reauthorization> repeated = renewal;
+      if (cause.kind() == TokenException.Kind.WITHDRAWN && repeated != null) {
+        renewal = null;
+        proceedAfter(repeated, () -> sign(this));
         return;
       }
       Failure failure =

@@ -1,9 +1,7 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.registry.Registry;
 import dev.hmacd.token.TokenRouter;
 
 /// Use case that returns random bytes from the HSM. No method blocks: results come from a lane.
@@ -16,8 +14,8 @@ public final class RandomService {
   private final KeyAuthorizer authorizer;
   private final TokenRouter tokens;
 
-  public RandomService(Registry registry, Access access, TokenRouter tokens) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
+  public RandomService(KeyAuthorizer authorizer, TokenRouter tokens) {
+    this.authorizer = authorizer;
     this.tokens = tokens;
   }
 

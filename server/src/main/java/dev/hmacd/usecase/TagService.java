@@ -1,13 +1,10 @@
 package dev.hmacd.usecase;
 
 import com.google.errorprone.annotations.ThreadSafe;
-import dev.hmacd.access.Access;
 import dev.hmacd.access.Action;
-import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.Tag;
 import dev.hmacd.registry.KeyLists;
-import dev.hmacd.registry.KeyReader;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.PositionedTag;
 import dev.hmacd.registry.Registry;
@@ -16,6 +13,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 
 /// Use cases of tags. No method blocks: results come from the registry's thread.
 @ThreadSafe
@@ -24,13 +22,11 @@ public final class TagService {
   private static final String RESERVED = "aws:";
 
   private final KeyAuthorizer authorizer;
-  private final KeyReader reader;
   private final KeyWriter writer;
   private final KeyLists lists;
 
-  public TagService(Registry registry, Access access) {
-    this.authorizer = new KeyAuthorizer(registry.keys(), access);
-    this.reader = registry.keys();
+  public TagService(Registry registry, KeyAuthorizer authorizer) {
+    this.authorizer = authorizer;
     this.writer = registry.writer();
     this.lists = registry.lists();
   }
@@ -39,17 +35,24 @@ public final class TagService {
   public void tagResource(Call call, String keyId, List<Tag> tags, Reply<KeyId> reply) {
     requireFit(tags);
     Action action = Action.TAG_RESOURCE;
-    KeyId id = KeyStateService.require(authorizer, call, action, keyId);
-    ReplyCompleter.complete(
+    KeyStateService.require(
+        authorizer,
         call,
-        writer.forOwner(
-            call.owner(), () -> writer.tag(id, key -> KeyStateRules.allows(action, key), tags)),
+        action,
+        keyId,
         reply,
-        e ->
-            FailureMapper.unwrap(e) instanceof RegistryException refused
-                    && refused.kind() == RegistryException.Kind.TOO_MANY_TAGS
-                ? new Failure.LimitExceeded("tags of one key", Tag.MAX_PER_KEY)
-                : KeyStateService.failure(reader, action, id, keyId, e));
+        id ->
+            ReplyCompleter.complete(
+                call,
+                writer.forOwner(
+                    call.owner(),
+                    () -> writer.tag(id, key -> KeyStateRules.allows(action, key), tags)),
+                reply,
+                e ->
+                    FailureMapper.unwrap(e) instanceof RegistryException refused
+                            && refused.kind() == RegistryException.Kind.TOO_MANY_TAGS
+                        ? new Failure.LimitExceeded("tags of one key", Tag.MAX_PER_KEY)
+                        : KeyStateService.failure(action, id, keyId, e)));
   }
 
   /// Removes tags from a key. Ignores tag keys that the key does not have.
@@ -61,32 +64,45 @@ public final class TagService {
     requireCount(tagKeys);
     FieldValidation.tagKeys(tagKeys);
     Action action = Action.UNTAG_RESOURCE;
-    KeyId id = KeyStateService.require(authorizer, call, action, keyId);
-    ReplyCompleter.complete(
+    KeyStateService.require(
+        authorizer,
         call,
-        writer.forOwner(
-            call.owner(),
-            () -> writer.untag(id, key -> KeyStateRules.allows(action, key), tagKeys)),
+        action,
+        keyId,
         reply,
-        e -> KeyStateService.failure(reader, action, id, keyId, e));
+        id ->
+            ReplyCompleter.complete(
+                call,
+                writer.forOwner(
+                    call.owner(),
+                    () -> writer.untag(id, key -> KeyStateRules.allows(action, key), tagKeys)),
+                reply,
+                e -> KeyStateService.failure(action, id, keyId, e)));
   }
 
   /// Returns a page of a key's tags, in the order of their first addition.
   public void listResourceTags(Call call, String keyId, PageRequest page, Reply<Page<Tag>> reply) {
-    Key key = authorizer.requireById(call, Action.LIST_RESOURCE_TAGS, "key_id", keyId).entry();
-    ReplyCompleter.complete(
+    authorizer.requireById(
         call,
-        lists.forOwner(
-            call.owner(),
-            () ->
-                lists
-                    .listTags(key.id(), position(page), page.size() + 1)
-                    .thenApply(
-                        found ->
-                            Page.of(found, page, placed -> Integer.toString(placed.position()))
-                                .map(PositionedTag::tag))),
+        Action.LIST_RESOURCE_TAGS,
+        "key_id",
+        keyId,
         reply,
-        FailureMapper::ofRegistry);
+        key ->
+            ReplyCompleter.complete(
+                call,
+                lists.forOwner(call.owner(), () -> tags(key.entry().id(), page)),
+                reply,
+                FailureMapper::ofRegistry));
+  }
+
+  private CompletableFuture<Page<Tag>> tags(KeyId id, PageRequest page) {
+    return lists
+        .listTags(id, position(page), page.size() + 1)
+        .thenApply(
+            found ->
+                Page.of(found, page, placed -> Integer.toString(placed.position()))
+                    .map(PositionedTag::tag));
   }
 
   private static int position(PageRequest page) {

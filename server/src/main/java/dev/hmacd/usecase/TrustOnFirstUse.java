@@ -5,8 +5,8 @@ import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyCheckValue;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.limit.Owner;
-import dev.hmacd.limit.OwnerQuota;
 import dev.hmacd.limit.RefusalLog;
+import dev.hmacd.limit.WaitingCalls;
 import dev.hmacd.registry.KeyWriter;
 import dev.hmacd.registry.RegistryException;
 import dev.hmacd.token.Completion;
@@ -17,7 +17,6 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,17 +35,16 @@ final class TrustOnFirstUse {
 
   private static final Logger log = LoggerFactory.getLogger(TrustOnFirstUse.class);
 
-  /// Maximum number of calls of all owners that wait for check values; one owner may have half of
-  /// this number. A waiting call uses memory until the check value is stored, even after its caller
-  /// disconnected. So a call with a long message counts for several calls ([SignRequest#pieces]).
+  /// Maximum number of calls of all owners that wait for check values.
   private static final int MAX_WAITING = 1024;
 
   private final KeyWriter registry;
   private final TokenRouter tokens;
-  private final OwnerQuota waiting = OwnerQuota.halfOf(MAX_WAITING);
-  private final RefusalLog refusals =
-      new RefusalLog("Calls refused: too many calls wait for check values of keys", "owner_calls");
-  private final AtomicInteger waitingOfAll = new AtomicInteger();
+  private final WaitingCalls waiting =
+      new WaitingCalls(
+          MAX_WAITING,
+          new RefusalLog(
+              "Calls refused: too many calls wait for check values of keys", "owner_calls"));
 
   /// Computations of check values in flight: one for each key, for any number of waiting calls.
   private final Map<KeyId, CompletableFuture<Key>> inFlight = new ConcurrentHashMap<>();
@@ -65,33 +63,18 @@ final class TrustOnFirstUse {
   ///   must not complete it
   CompletableFuture<Key> withCheckValue(Key key, Owner owner, int messageBytes) {
     int calls = SignRequest.pieces(messageBytes);
-    if (waitingOfAll.addAndGet(calls) > MAX_WAITING) {
-      waitingOfAll.addAndGet(-calls);
-      refusals.refused(waiting);
-      return CompletableFuture.failedFuture(
-          new TokenException(
-              TokenException.Kind.BUSY,
-              "limit of calls that wait for the check value of a key reached ("
-                  + MAX_WAITING
-                  + " in total)"));
-    }
-    String principal = owner.principal();
-    if (!waiting.tryHold(principal, calls)) {
-      waitingOfAll.addAndGet(-calls);
-      refusals.refused(waiting);
-      return CompletableFuture.failedFuture(
-          new TokenException(
-              TokenException.Kind.OWNER_BUSY,
-              "limit of calls that wait for the check value of a key reached ("
-                  + waiting.max()
-                  + " per owner)"));
-    }
-    return storedOnce(key, owner)
-        .whenComplete(
-            (_, _) -> {
-              waiting.release(principal, calls);
-              waitingOfAll.addAndGet(-calls);
-            });
+    return switch (waiting.enter(owner, calls)) {
+      case FULL -> refused(TokenException.Kind.BUSY, waiting.max() + " in total");
+      case OWNER_FULL ->
+          refused(TokenException.Kind.OWNER_BUSY, waiting.maxOfOwner() + " per owner");
+      case ADMITTED -> storedOnce(key, owner).whenComplete((_, _) -> waiting.leave(owner, calls));
+    };
+  }
+
+  private static CompletableFuture<Key> refused(TokenException.Kind kind, String limit) {
+    return CompletableFuture.failedFuture(
+        new TokenException(
+            kind, "limit of calls that wait for the check value of a key reached (" + limit + ")"));
   }
 
   private CompletableFuture<Key> storedOnce(Key key, Owner owner) {

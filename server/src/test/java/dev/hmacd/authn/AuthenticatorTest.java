@@ -57,14 +57,21 @@ final class AuthenticatorTest {
           new SigV4(SigningScope.kms(SdkSigner.REGION), clock),
           new SigningKeySource() {
             @Override
-            public Optional<CompletableFuture<SigningKey>> find(
+            public CompletableFuture<SigningKey> find(
                 String accessKeyId, String day, long deadlineNanos) {
-              return isActive(accessKeyId) ? Optional.of(signingKey) : Optional.empty();
+              return isKnownActive(accessKeyId)
+                  ? signingKey
+                  : CompletableFuture.failedFuture(SigV4Exception.unknownKey());
             }
 
             @Override
-            public boolean isActive(String accessKeyId) {
+            public boolean isKnownActive(String accessKeyId) {
               return active && accessKeyId.equals(SdkSigner.ACCESS_KEY_ID);
+            }
+
+            @Override
+            public CompletableFuture<Boolean> isActive(String accessKeyId) {
+              return CompletableFuture.completedFuture(isKnownActive(accessKeyId));
             }
           });
 
@@ -118,7 +125,7 @@ final class AuthenticatorTest {
         .isEqualTo(
             new Authentication.Authenticated(
                 new Principal("uid:4294967294"), Owner.of("uid", "uid:4294967294"), peer));
-    assertThat(authenticator.isStillValid(peer)).isTrue();
+    assertThat(authenticator.isCurrent(peer)).isTrue();
   }
 
   @Test
@@ -130,9 +137,9 @@ final class AuthenticatorTest {
                 new Principal("spiffe://test/billing"),
                 Owner.of("unknown authority", "spiffe://test/billing"),
                 certificate));
-    assertThat(authenticator.isStillValid(certificate)).isTrue();
+    assertThat(authenticator.isCurrent(certificate)).isTrue();
     clock.advance(Duration.ofDays(2));
-    assertThat(authenticator.isStillValid(certificate)).isFalse();
+    assertThat(authenticator.isCurrent(certificate)).isFalse();
     assertThat(authenticator.authenticate(certificate))
         .isEqualTo(Authentication.Refused.CERTIFICATE_EXPIRED);
   }
@@ -164,7 +171,7 @@ final class AuthenticatorTest {
         .isInstanceOf(Authentication.Authenticated.class);
     try {
       trust(new TestCa("other"));
-      assertThat(authenticator.isStillValid(certificate)).isFalse();
+      assertThat(authenticator.isCurrent(certificate)).isFalse();
       assertThat(authenticator.authenticate(certificate))
           .isEqualTo(Authentication.Refused.CERTIFICATE_NOT_TRUSTED);
     } finally {
@@ -210,16 +217,15 @@ final class AuthenticatorTest {
 
   @Test
   void accessKeyIsValidWhileItIsActive() {
-    assertThat(authenticator.isStillValid(AUTHENTICATED.credentials())).isTrue();
+    assertThat(authenticator.isCurrent(AUTHENTICATED.credentials())).isTrue();
     active = false;
-    assertThat(authenticator.isStillValid(AUTHENTICATED.credentials())).isFalse();
+    assertThat(authenticator.isCurrent(AUTHENTICATED.credentials())).isFalse();
   }
 
   @Test
-  void accessKeyThatIsDisabledDuringTheDerivationIsUnknown() {
+  void accessKeyThatTheRegistryDoesNotFindIsUnknown() {
     var pending = (PendingAuthentication) authenticate(signed(SdkSigner.ACCESS_KEY_ID));
-    active = false;
-    signingKey.complete(SdkSigner.at(now).key(day()));
+    signingKey.completeExceptionally(SigV4Exception.unknownKey());
     assertThat(kind(pending.complete())).isEqualTo(SigV4Exception.Kind.UNRECOGNIZED_CLIENT);
   }
 

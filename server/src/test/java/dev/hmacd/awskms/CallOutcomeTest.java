@@ -228,6 +228,7 @@ final class CallOutcomeTest {
       LoopbackDaemon.on(SoftHsm.shared())
           .allowingAll("admin")
           .allowingUserAll("admin")
+          .allowingUserAll("late")
           .awsKms()
           .wrapping(_ -> token)
           .token("probe_interval: 1h")
@@ -393,6 +394,29 @@ final class CallOutcomeTest {
                       .build());
       gate.release();
       assertThat(connection.read().body()).contains("UnrecognizedClientException");
+    }
+  }
+
+  /// The token derives the signing key at the first request of an access key.
+  @Test
+  void accessKeyThatIsDisabledDuringTheDerivationMayDoNothing() throws Exception {
+    try (Caller admin = daemon.as("admin");
+        var caller = new AwsCaller(daemon, "late");
+        RawHttp1 connection = RawHttp1.to(daemon.awsPort())) {
+      byte[] request = caller.bytes("DisableKey", "{\"KeyId\":\"%s\"}".formatted(key));
+      try (var gate = token.blockingAnswer(FaultyToken.Call.SIGN)) {
+        connection.write(request);
+        gate.awaitEntered();
+        var _ =
+            AccessKeyServiceGrpc.newBlockingStub(admin.channel())
+                .disableAccessKey(
+                    DisableAccessKeyRequest.newBuilder()
+                        .setAccessKeyId(daemon.accessKey("late").id())
+                        .build());
+        gate.release();
+        assertThat(connection.read().body()).contains("UnrecognizedClientException");
+      }
+      assertThat(admin.describe(key).getKeyState().name()).isEqualTo("KEY_STATE_ENABLED");
     }
   }
 

@@ -16,6 +16,7 @@ import dev.hmacd.token.TokenInfo;
 import dev.hmacd.token.TokenSession;
 import dev.hmacd.usecase.AccessKeyService;
 import dev.hmacd.usecase.AliasService;
+import dev.hmacd.usecase.KeyAuthorizer;
 import dev.hmacd.usecase.KeyCreation;
 import dev.hmacd.usecase.KeyRecovery;
 import dev.hmacd.usecase.KeyService;
@@ -70,19 +71,19 @@ public final class JsonFuzz {
     var registry =
         new Registry(
             Path.of("none"), new ArnScope("aws", "none", "000000000000"), Clock.systemUTC());
-    var access = new Access(List.of());
+    var authorizer = new KeyAuthorizer(registry.keys(), new Access(List.of()));
     var tokens = TestLanes.router(new NoToken(), 1, 1, Duration.ZERO);
     var unavailableKeys = new UnavailableKeys();
     var maker = new KeyCreation(registry, tokens, new KeyRecovery(registry, tokens));
     return OperationTable.of(
         new UseCases(
-            new MacService(registry, access, tokens, unavailableKeys),
-            new KeyService(registry, access, maker, tokens, unavailableKeys, Clock.systemUTC()),
-            new AliasService(registry, access),
-            new KeyStateService(registry, access, Clock.systemUTC()),
-            new TagService(registry, access),
-            new RandomService(registry, access, tokens),
-            new AccessKeyService(registry, access, tokens, Clock.systemUTC())));
+            new MacService(registry, authorizer, tokens, unavailableKeys),
+            new KeyService(registry, authorizer, maker, tokens, unavailableKeys, Clock.systemUTC()),
+            new AliasService(registry, authorizer),
+            new KeyStateService(registry, authorizer, Clock.systemUTC()),
+            new TagService(registry, authorizer),
+            new RandomService(authorizer, tokens),
+            new AccessKeyService(registry, authorizer, tokens, Clock.systemUTC())));
   }
 
   private static final class NoToken implements Token {

@@ -19,6 +19,7 @@ import dev.hmacd.key.Placement;
 import dev.hmacd.registry.DaemonKeyRegistry;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.FaultModule;
+import dev.hmacd.testing.Lookups;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.PinFile;
 import dev.hmacd.token.Pkcs11Modules;
@@ -149,9 +150,9 @@ final class CeremonyTest {
                     "Token " + first + " holds 2 of 2 keys.",
                     "Token " + second + " holds 1 of 2 keys."),
                 true));
-    assertThat(registry.keys().find(both.id()).orElseThrow().tokenSerials())
+    assertThat(Lookups.find(registry, both.id()).orElseThrow().tokenSerials())
         .containsExactly(first, second);
-    assertThat(registry.keys().find(onlyFirst.id()).orElseThrow().tokenSerials())
+    assertThat(Lookups.find(registry, onlyFirst.id()).orElseThrow().tokenSerials())
         .containsExactly(first);
     assertThat(ceremony.find(registry).lines()).hasSize(2);
   }
@@ -163,7 +164,8 @@ final class CeremonyTest {
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials())
+        .containsExactly(first);
   }
 
   /// The second token has another key under the same label and id.
@@ -176,7 +178,7 @@ final class CeremonyTest {
     Ceremony.InventoryReport holdings = ceremony.find(registry);
     assertThat(holdings.isSound()).isFalse();
     assertThat(holdings.lines()).anyMatch(line -> line.contains("stays a token of this key"));
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials())
         .containsExactly(first, second);
   }
 
@@ -188,11 +190,11 @@ final class CeremonyTest {
     one.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + first + " does not hold the key any more.");
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).contains(second);
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials()).contains(second);
     other.delete(key.object().label());
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": token " + second + " does not hold the key any more.");
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).contains(second);
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials()).contains(second);
   }
 
   @Test
@@ -210,7 +212,7 @@ final class CeremonyTest {
   void keysOfARestoredTokenAreRegisteredForItsNewSerial() throws TokenException {
     Key key = key(one);
     assertThat(registry.writer().restored(first, "backup").join()).isEqualTo(1);
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials())
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials())
         .containsExactly("backup");
     assertThat(ceremony.find(registry).lines())
         .contains("Key " + key.id() + ": none of its tokens is configured.");
@@ -232,6 +234,7 @@ final class CeremonyTest {
                 + second
                 + " has ANOTHER key under the same label and id.",
             "Token " + second + " holds 0 of 1 keys.");
-    assertThat(registry.keys().find(key.id()).orElseThrow().tokenSerials()).containsExactly(first);
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().tokenSerials())
+        .containsExactly(first);
   }
 }

@@ -205,6 +205,7 @@ final class ProcessTest {
     daemon.serve();
     Caller caller = daemon.caller();
     String key = caller.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    assertThat(caller.generateMac(key, "hello")).hasSize(32); // In memory from now on.
     limitFiles("1");
     for (int i = 0; i < 3; i++) {
       assertThatThrownBy(() -> caller.createKey(KeySpec.KEY_SPEC_HMAC_256))

@@ -125,7 +125,7 @@ final class ConfigFileTest {
               exit_when_lost: true
               hang_timeout: 100ms
               max_replaced_lanes: 0
-            registry: {path: registry.db}
+            registry: {path: registry.db, max_cache_bytes: 2000000}
             arn: {partition: aws-cn, region: cn-north-1, account: "123456789012"}
             metrics: {listen: "[::1]:0", unix_socket: {path: metrics.sock, mode: rw-------}}
             memory: {max_connection_percent: 80}
@@ -210,7 +210,7 @@ final class ConfigFileTest {
                             Duration.ofSeconds(1),
                             true),
                         new Config.Hanging(Duration.ofMillis(100), 0))),
-                folder.resolve("registry.db"),
+                new Config.RegistrySettings(folder.resolve("registry.db"), 2_000_000),
                 new ArnScope("aws-cn", "cn-north-1", "123456789012"),
                 Optional.of(
                     new Config.Metrics(
@@ -339,7 +339,7 @@ final class ConfigFileTest {
               "token.x: unknown key; known keys: [exit_when_lost, hang_timeout, init_args, key_type,"
                   + " label, lanes, lost_after, max_replaced_lanes, module, pin_file,"
                   + " probe_interval, probe_timeout, queue, serial, session_copies, verify_macs]",
-              "registry.x: unknown key; known keys: [path]",
+              "registry.x: unknown key; known keys: [max_cache_bytes, path]",
               "arn.x: unknown key; known keys: [account, partition, region]",
               "metrics.x: unknown key; known keys: [listen, unix_socket]",
               "logging.x: unknown key; known keys: [format, level]",

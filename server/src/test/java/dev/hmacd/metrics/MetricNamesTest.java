@@ -69,7 +69,11 @@ final class MetricNamesTest {
         .containsPattern("(?m)^process_open_fds [1-9]")
         .containsPattern("(?m)^process_max_fds [1-9]")
         .containsPattern("(?m)^hmacd_metrics_connections 1\\.0$")
-        .containsPattern("(?m)^hmacd_registry_healthy 1\\.0$");
+        .containsPattern("(?m)^hmacd_registry_healthy 1\\.0$")
+        .containsPattern("(?m)^hmacd_registry_cache_bytes [0-9]")
+        .containsPattern("(?m)^hmacd_registry_cache_entries\\{state=\"present\"} [0-9]")
+        .containsPattern("(?m)^hmacd_registry_loads_total [0-9]")
+        .containsPattern("(?m)^hmacd_registry_evictions_total 0\\.0$");
   }
 
   @Test

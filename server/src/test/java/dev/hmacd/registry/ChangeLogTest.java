@@ -19,7 +19,9 @@ import dev.hmacd.key.KeyVersion;
 import dev.hmacd.key.Placement;
 import dev.hmacd.key.Tag;
 import dev.hmacd.limit.Owner;
-import dev.hmacd.registry.ChangedEntry.Kind;
+import dev.hmacd.registry.cache.EntryName;
+import dev.hmacd.registry.cache.EntryName.Kind;
+import dev.hmacd.testing.Lookups;
 import dev.hmacd.testing.SettableClock;
 import java.io.IOException;
 import java.lang.reflect.Method;
@@ -140,15 +142,18 @@ final class ChangeLogTest {
     }
   }
 
+  private static EntryName entry(Kind kind, String id) {
+    return new EntryName(kind, SCOPE.account(), id);
+  }
+
   /// The entries of a row of [#rows]: the alias of a key is a part of the key, too.
-  private static Stream<ChangedEntry> entries(List<String> row) {
+  private static Stream<EntryName> entries(List<String> row) {
     String id = row.get(1);
     return switch (row.getFirst()) {
-      case "aliases" ->
-          Stream.of(new ChangedEntry(Kind.ALIAS, id), new ChangedEntry(Kind.KEY, row.get(2)));
-      case "access_keys" -> Stream.of(new ChangedEntry(Kind.ACCESS_KEY, id));
-      case "own_keys" -> Stream.of(new ChangedEntry(Kind.OWN_KEYS, id));
-      default -> Stream.of(new ChangedEntry(Kind.KEY, id));
+      case "aliases" -> Stream.of(entry(Kind.ALIAS, id), entry(Kind.KEY, row.get(2)));
+      case "access_keys" -> Stream.of(entry(Kind.ACCESS_KEY, id));
+      case "own_keys" -> Stream.of(entry(Kind.OWN_KEYS, id));
+      default -> Stream.of(entry(Kind.KEY, id));
     };
   }
 
@@ -158,11 +163,11 @@ final class ChangeLogTest {
     return revisions.getFirst();
   }
 
-  private Set<ChangedEntry> logged(long revision) throws SQLException {
-    Set<ChangedEntry> logged = new HashSet<>();
+  private Set<EntryName> logged(long revision) throws SQLException {
+    Set<EntryName> logged = new HashSet<>();
     query(
         "SELECT kind, id FROM changes WHERE account = '123456789012' AND revision = " + revision,
-        row -> logged.add(new ChangedEntry(Kind.valueOf(row.getString(1)), row.getString(2))));
+        row -> logged.add(entry(Kind.valueOf(row.getString(1)), row.getString(2))));
     return logged;
   }
 
@@ -171,7 +176,7 @@ final class ChangeLogTest {
       throws SQLException {
     change.join();
     Set<List<String>> after = rows();
-    Set<ChangedEntry> changed =
+    Set<EntryName> changed =
         Stream.of(before, after)
             .flatMap(Set::stream)
             .filter(row -> !before.contains(row) || !after.contains(row))
@@ -181,8 +186,8 @@ final class ChangeLogTest {
       return; // A change can write the values that an entry has already.
     }
     assertThat(revision()).isEqualTo(revision + 1);
-    Set<ChangedEntry> logged = logged(revision + 1);
-    if (!logged.equals(Set.of(ChangedEntry.EVERYTHING))) {
+    Set<EntryName> logged = logged(revision + 1);
+    if (!logged.equals(Set.of(entry(Kind.EVERYTHING, "")))) {
       assertThat(logged).isEqualTo(changed);
     }
   }
@@ -317,10 +322,11 @@ final class ChangeLogTest {
     }
     registry = open();
     Key mine = registry.writer().insert(key(KeyId.random()), List.of()).join();
+    assertThat(Lookups.find(registry, mine.id())).contains(mine); // In memory from now on.
     move(copy);
     assertThatThrownBy(() -> make()).isInstanceOf(CompletionException.class); // Replaced just now.
     assertThatThrownBy(() -> make()).satisfies(ChangeLogTest::assertForeign);
-    assertThat(registry.keys().find(mine.id())).contains(mine);
+    assertThat(Lookups.find(registry, mine.id())).contains(mine);
   }
 
   private static void assertForeign(Throwable e) {
@@ -357,8 +363,8 @@ final class ChangeLogTest {
     move(copy);
     assertThatThrownBy(() -> make()).isInstanceOf(CompletionException.class); // Replaced just now.
     make();
-    assertThat(registry.keys().find(mine.id())).isPresent();
-    assertThat(registry.keys().find(later)).isPresent();
+    assertThat(Lookups.find(registry, mine.id())).isPresent();
+    assertThat(Lookups.find(registry, later)).isPresent();
   }
 
   @Test

@@ -7,6 +7,7 @@ import dev.hmacd.key.Key;
 import dev.hmacd.key.KeyId;
 import dev.hmacd.key.KeyObject;
 import dev.hmacd.key.KeyState;
+import dev.hmacd.testing.Lookups;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -78,7 +79,7 @@ final class MigrationTest {
   @Test
   void keyInCreationHasNoOwnerAndIsAtItsFirstAttempt() {
     try (Registry registry = open()) {
-      Key key = registry.keys().find(CREATING).orElseThrow();
+      Key key = Lookups.find(registry, CREATING).orElseThrow();
       assertThat(registry.lists().creating().join()).containsExactly(new CreatingKey(key, null, 1));
     }
   }
@@ -86,11 +87,11 @@ final class MigrationTest {
   @Test
   void keysAndAliasesAreTheSame() {
     try (Registry registry = open()) {
-      Key key = Objects.requireNonNull(registry.keys().resolve("alias/orders"));
+      Key key = Lookups.find(registry, "alias/orders").orElseThrow();
       assertThat(key.id()).isEqualTo(ENABLED);
       assertThat(key.state()).isEqualTo(KeyState.ENABLED);
       assertThat(key.object()).isEqualTo(new KeyObject("label of " + ENABLED, "0a"));
-      assertThat(registry.lists().all()).hasSize(2);
+      assertThat(Lookups.all(registry)).hasSize(2);
     }
   }
 
@@ -99,7 +100,7 @@ final class MigrationTest {
     try (Registry registry = open()) {
       registry.writer().abandon(CREATING).join();
       assertThat(registry.lists().creating().join()).isEmpty();
-      assertThat(registry.keys().find(CREATING)).isEmpty();
+      assertThat(Lookups.find(registry, CREATING)).isEmpty();
     }
   }
 }

@@ -103,6 +103,28 @@ final class RegistryQueueTest {
   }
 
   @Test
+  void loadsAndOtherTasksTakeTurns() throws InterruptedException {
+    startBlocked();
+    assertThat(offer(Urgency.ORDINARY, "first")).isTrue();
+    assertThat(offer(Urgency.DAEMON, "second")).isTrue();
+    assertThat(
+            queue.offer(
+                Urgency.LOAD,
+                () -> {
+                  order.add("load");
+                  assertThat(offer(Urgency.LOAD, "next load")).isTrue();
+                }))
+        .isTrue();
+    assertThat(offer(Urgency.URGENT, "urgent")).isTrue();
+    var ended = new CountDownLatch(1);
+    assertThat(queue.offer(Urgency.ORDINARY, ended::countDown)).isTrue();
+    gate.countDown();
+    ended.await(); // Before the queue is closed: the load offers another one.
+    runAll();
+    assertThat(order).containsExactly("urgent", "load", "first", "next load", "second");
+  }
+
+  @Test
   void floodOfUrgentTasksDoesNotStopOrdinaryTasks() throws InterruptedException {
     startBlocked();
     List<String> expected = new ArrayList<>();

@@ -23,6 +23,7 @@ import dev.hmacd.key.Tag;
 import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.RegistryException.Kind;
 import dev.hmacd.testing.LogWatch;
+import dev.hmacd.testing.Lookups;
 import dev.hmacd.testing.SettableClock;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -129,7 +130,7 @@ final class RegistryTest {
   }
 
   private Key find(KeyId id) {
-    return registry.keys().find(id).orElseThrow();
+    return Lookups.find(registry, id).orElseThrow();
   }
 
   private static KeyCheckValue check(KeyId id, int first) {
@@ -208,7 +209,7 @@ final class RegistryTest {
         .containsExactly(creating);
     assertThat(get(registry.lists().listAliases(Optional.of(made.id()), "", 10)))
         .containsExactly(named);
-    assertThat(registry.keys().find(alias("orders"))).contains(find(made.id()));
+    assertThat(Lookups.find(registry, alias("orders"))).contains(find(made.id()));
     assertThat(get(registry.ownKeys().find("serial", DaemonKey.Purpose.PROBE))).contains(OWN);
     assertThat(get(registry.ownKeys().find("other", DaemonKey.Purpose.PROBE))).isEmpty();
   }
@@ -237,7 +238,7 @@ final class RegistryTest {
     assertThat(get(registry.writer().alsoOn(key.id(), "c"))).isEqualTo(more);
     reopen();
     assertThat(find(key.id())).isEqualTo(more);
-    assertThat(registry.lists().all()).containsExactly(more);
+    assertThat(Lookups.all(registry)).containsExactly(more);
     for (String taken : List.of("a", "b", "c")) {
       assertThatThrownBy(() -> get(registry.writer().insert(named(object, "d", taken), List.of())))
           .satisfies(failsWith(Kind.OBJECT_TAKEN));
@@ -266,9 +267,9 @@ final class RegistryTest {
             Set.of());
     assertThatThrownBy(() -> get(registry.writer().insert(same, List.of())))
         .satisfies(failsWith(Kind.OBJECT_TAKEN));
-    assertThat(registry.keys().find(same.id())).isEmpty();
+    assertThat(Lookups.find(registry, same.id())).isEmpty();
     reopen();
-    assertThat(registry.keys().find(same.id())).isEmpty();
+    assertThat(Lookups.find(registry, same.id())).isEmpty();
   }
 
   @Test
@@ -314,11 +315,11 @@ final class RegistryTest {
     Key made = make();
     get(registry.writer().abandon(creating.id()));
     get(registry.writer().abandon(made.id()));
-    assertThat(registry.keys().find(creating.id())).isEmpty();
-    assertThat(registry.keys().find(made.id())).contains(made);
+    assertThat(Lookups.find(registry, creating.id())).isEmpty();
+    assertThat(Lookups.find(registry, made.id())).contains(made);
     reopen();
-    assertThat(registry.keys().find(creating.id())).isEmpty();
-    assertThat(registry.keys().find(made.id())).contains(made);
+    assertThat(Lookups.find(registry, creating.id())).isEmpty();
+    assertThat(Lookups.find(registry, made.id())).contains(made);
   }
 
   @Test
@@ -333,12 +334,12 @@ final class RegistryTest {
     for (int i = 0; i < 2; i++) {
       assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
       assertThat(find(to.id()).aliases()).containsExactly(alias("moves"));
-      assertThat(registry.keys().find(alias("moves")).orElseThrow().id()).isEqualTo(to.id());
+      assertThat(Lookups.find(registry, alias("moves")).orElseThrow().id()).isEqualTo(to.id());
       reopen();
     }
     get(registry.writer().deleteAlias(alias("moves")));
     assertThat(find(to.id()).aliases()).isEmpty();
-    assertThat(registry.keys().find(alias("moves"))).isEmpty();
+    assertThat(Lookups.find(registry, alias("moves"))).isEmpty();
     assertThat(find(from.id()).aliases()).containsExactly(alias("stays"));
   }
 
@@ -560,7 +561,7 @@ final class RegistryTest {
             });
     int reads = 0;
     while (!moves.isDone() || reads == 0) {
-      Key found = Objects.requireNonNull(registry.keys().resolve("alias/moving"));
+      Key found = Lookups.find(registry, "alias/moving").orElseThrow();
       assertThat(found.aliases()).contains(alias("moving"));
       reads++;
     }
@@ -581,10 +582,10 @@ final class RegistryTest {
     get(timed.writer().update(key.id(), entry -> Optional.of(entry.pendingDeletion(due))));
     time.advance(Duration.ofSeconds(999));
     assertThat(get(timed.writer().condemnDue(10))).isEmpty();
-    assertThat(timed.keys().find(key.id())).isPresent();
+    assertThat(Lookups.find(timed, key.id())).isPresent();
     time.advance(Duration.ofSeconds(1));
     assertThat(get(timed.writer().condemnDue(10))).extracting(Key::id).containsExactly(key.id());
-    assertThat(timed.keys().find(key.id())).isEmpty();
+    assertThat(Lookups.find(timed, key.id())).isEmpty();
     assertThat(get(timed.writer().condemnDue(10))).isEmpty();
     assertThat(get(timed.lists().condemned()))
         .extracting(Key::object)
@@ -594,29 +595,74 @@ final class RegistryTest {
   }
 
   @Test
-  void missingOrOlderFileIsRefusedAndMemoryStays() throws IOException {
+  void missingOrOlderFileIsRefusedAndKeysInMemoryStay() throws IOException {
     Key first = make();
     registry.close();
     Path backup = folder.resolve("backup.db");
     Files.copy(file(), backup);
     registry = open(SCOPE);
     Key second = make();
+    // In memory from now on.
+    assertThat(Lookups.find(registry, first.id())).contains(first);
+    assertThat(Lookups.find(registry, second.id())).contains(second);
 
     Path aside = Files.createDirectory(folder.resolve("aside"));
     moveRegistry(folder, aside);
     assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.UNAVAILABLE));
     assertThat(file()).doesNotExist();
-    assertThat(registry.keys().find(first.id())).contains(first);
+    assertThat(Lookups.find(registry, first.id())).contains(first);
 
     Files.copy(backup, file());
     assertThatThrownBy(() -> make()).satisfies(failsWith(Kind.FOREIGN));
-    assertThat(registry.keys().find(second.id())).contains(second);
+    assertThat(Lookups.find(registry, second.id())).contains(second);
 
     Files.delete(file());
     moveRegistry(aside, folder);
     Key third = make();
-    assertThat(registry.keys().find(second.id())).contains(second);
-    assertThat(registry.keys().find(third.id())).contains(third);
+    assertThat(Lookups.find(registry, second.id())).contains(second);
+    assertThat(Lookups.find(registry, third.id())).contains(third);
+  }
+
+  @Test
+  void keyThatIsNotInMemoryIsUnavailableWhileTheFileIsMissing() throws IOException {
+    Key key = make();
+    registry.close();
+    registry = open(SCOPE);
+    Path aside = Files.createDirectory(folder.resolve("aside"));
+    moveRegistry(folder, aside);
+    assertThatThrownBy(() -> registry.keys().load(key.id().value(), Owner.DAEMON, 1).join())
+        .cause()
+        .satisfies(failsWith(Kind.UNAVAILABLE));
+    moveRegistry(aside, folder);
+    assertThat(Lookups.find(registry, key.id())).contains(key);
+  }
+
+  /// The barrier of a daemon waits for the answers that are being released.
+  @Test
+  void changeIsAnsweredAfterTheReleaseBarrier() {
+    registry.close();
+    var reached = new CompletableFuture<Void>();
+    var passed = new CompletableFuture<Void>();
+    var timed =
+        new Registry(
+            file(),
+            SCOPE,
+            CLOCK,
+            1 << 20,
+            () -> {
+              reached.complete(null);
+              return passed;
+            });
+    opened.add(timed);
+    timed.open();
+    Key key = entry(KeyId.random());
+    CompletableFuture<Key> change = timed.writer().insert(key, List.of());
+    reached.join();
+    // The change is in the cache before its answer.
+    assertThat(Lookups.find(timed, key.id())).contains(key);
+    assertThat(change).isNotDone();
+    passed.complete(null);
+    assertThat(get(change)).isEqualTo(key);
   }
 
   private static void moveRegistry(Path from, Path to) throws IOException {
@@ -663,7 +709,7 @@ final class RegistryTest {
     registry.close();
     try (var other = new Registry(file(), SCOPE, CLOCK)) {
       other.openExisting();
-      assertThat(other.keys().find(key.id())).isPresent();
+      assertThat(Lookups.find(other, key.id())).isPresent();
     }
   }
 
@@ -701,7 +747,7 @@ final class RegistryTest {
       statement.execute("UPDATE keys SET state = 'ENABLED'");
     }
     get(registry.writer().deleteAlias(alias("a")));
-    assertThat(registry.keys().find(alias("a"))).isEmpty();
+    assertThat(Lookups.find(registry, alias("a"))).isEmpty();
   }
 
   @Test
@@ -714,7 +760,7 @@ final class RegistryTest {
       assertThatThrownBy(() -> get(registry.writer().deleteAlias(alias("a"))))
           .satisfies(failsWith(Kind.UNAVAILABLE));
       // Reads are answered from unchanged memory meanwhile.
-      assertThat(registry.keys().find(alias("a"))).contains(find(key.id()));
+      assertThat(Lookups.find(registry, alias("a"))).contains(find(key.id()));
       assertThat(get(registry.lists().listKeys("", 10))).containsExactly(key.id());
       statement.execute("ROLLBACK");
     }
@@ -743,9 +789,9 @@ final class RegistryTest {
     }
     Key next = make();
     for (int i = 0; i < 2; i++) {
-      assertThat(registry.keys().find(half.id())).isEmpty();
-      assertThat(registry.keys().find(key.id())).contains(key);
-      assertThat(registry.keys().find(next.id())).contains(next);
+      assertThat(Lookups.find(registry, half.id())).isEmpty();
+      assertThat(Lookups.find(registry, key.id())).contains(key);
+      assertThat(Lookups.find(registry, next.id())).contains(next);
       reopen();
     }
   }
@@ -965,8 +1011,8 @@ final class RegistryTest {
         .startsWith("DisableKey", "DisableAccessKey", "DeleteAccessKey", "ScheduleKeyDeletion");
     assertThat(find(disabled.id()).state()).isEqualTo(KeyState.DISABLED);
     assertThat(find(doomed.id()).state()).isEqualTo(KeyState.PENDING_DELETION);
-    assertThat(registry.accessKeys().find(first.id()).orElseThrow().active()).isFalse();
-    assertThat(registry.accessKeys().find(second.id())).isEmpty();
+    assertThat(Lookups.accessKey(registry, first.id()).orElseThrow().active()).isFalse();
+    assertThat(Lookups.accessKey(registry, second.id())).isEmpty();
   }
 
   /// A refused end of a creation would leave the key in state CREATING.
@@ -1131,8 +1177,8 @@ final class RegistryTest {
         .extracting(PositionedTag::tag)
         .containsExactly(new Tag("team", "billing"));
     assertThat(find(id).aliases()).isEmpty();
-    assertThat(registry.keys().find(alias("new"))).isEmpty();
-    assertThat(registry.keys().find(alias("there"))).contains(find(other.id()));
+    assertThat(Lookups.find(registry, alias("new"))).isEmpty();
+    assertThat(Lookups.find(registry, alias("there"))).contains(find(other.id()));
   }
 
   @Test

@@ -54,14 +54,14 @@ final class HeldCreation {
                 settings.selector(),
                 new PinFile(settings.pinFile()),
                 new Pkcs11Token.Use(true, false)));
-    Registry registry = new Registry(config.registry(), config.arn(), Clock.systemUTC());
+    Registry registry = new Registry(config.registry().path(), config.arn(), Clock.systemUTC());
     registry.open();
     TokenRouter tokens =
         new TokenRouter(TestLanes.startedPool(token, 2, 10, Duration.ofSeconds(1)));
     KeyService keys =
         new KeyService(
             registry,
-            access(),
+            new KeyAuthorizer(registry.keys(), access()),
             new KeyCreation(registry, tokens, new KeyRecovery(registry, tokens)),
             tokens,
             new UnavailableKeys(),
@@ -71,7 +71,7 @@ final class HeldCreation {
             Principal.commonName("test"), System.nanoTime() + Duration.ofMinutes(1).toNanos());
     switch (seam) {
       case BEFORE_INSERT -> {
-        try (var other = DriverManager.getConnection("jdbc:sqlite:" + config.registry());
+        try (var other = DriverManager.getConnection("jdbc:sqlite:" + config.registry().path());
             var statement = other.createStatement()) {
           statement.execute("BEGIN IMMEDIATE");
           keys.createKey(

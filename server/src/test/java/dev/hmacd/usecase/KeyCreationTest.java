@@ -16,6 +16,7 @@ import dev.hmacd.key.KeyVersion;
 import dev.hmacd.key.Placement;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.testing.Eventually;
+import dev.hmacd.testing.Lookups;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
@@ -115,7 +116,7 @@ final class KeyCreationTest {
   }
 
   private Optional<KeyState> state(Key key) {
-    return registry.keys().find(key.id()).map(Key::state);
+    return Lookups.find(registry, key.id()).map(Key::state);
   }
 
   private int objects(Key key) throws TokenException {

@@ -14,6 +14,7 @@ import dev.hmacd.key.Placement;
 import dev.hmacd.limit.Owner;
 import dev.hmacd.registry.Registry;
 import dev.hmacd.registry.RegistryException;
+import dev.hmacd.testing.Lookups;
 import dev.hmacd.testing.SoftHsm;
 import dev.hmacd.token.FaultyToken;
 import dev.hmacd.token.FaultyToken.Call;
@@ -146,7 +147,7 @@ final class TrustOnFirstUseTest {
       assertThat(others).succeedsWithin(LONG);
       unfinished.complete(null);
     }
-    assertThat(registry.keys().find(key.id()).orElseThrow().check()).isNotNull();
+    assertThat(Lookups.find(registry, key.id()).orElseThrow().check()).isNotNull();
   }
 
   @Test

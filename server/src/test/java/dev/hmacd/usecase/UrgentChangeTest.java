@@ -68,12 +68,19 @@ final class UrgentChangeTest {
   @BeforeEach
   void start() {
     admin = daemon.start().as("admin");
-    key = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    key = loadedKey();
   }
 
   @AfterEach
   void stop() {
     daemon.close();
+  }
+
+  /// A new key that is in memory, so that its calls wait for the registry's queue alone.
+  private String loadedKey() {
+    String made = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    var _ = admin.describe(made);
+    return made;
   }
 
   private static List<ListenableFuture<TagResourceResponse>> flood(Caller caller, String keyId) {
@@ -112,7 +119,7 @@ final class UrgentChangeTest {
 
   @Test
   void stopsAreAnsweredDuringAFloodOfOtherChanges() throws Exception {
-    String doomed = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String doomed = loadedKey();
     AccessKeyMetadata accessKey =
         admin
             .accessKeys()
@@ -179,7 +186,7 @@ final class UrgentChangeTest {
   @Test
   void stopsAndOtherChangesOfACallerShareOneQuota() throws Exception {
     Caller greedy = daemon.as("greedy");
-    String other = admin.createKey(KeySpec.KEY_SPEC_HMAC_256);
+    String other = loadedKey();
     try (Held held = registry.block()) {
       awaitRefusals(flood(greedy, key), CALLS - IN_FLIGHT);
       List<ListenableFuture<DisableKeyResponse>> stops =
@@ -208,6 +215,7 @@ final class UrgentChangeTest {
   @Test
   void overtakenEnableKeyIsRefused() throws Exception {
     admin.disable(key);
+    var _ = admin.describe(key); // In memory from now on.
     try (Held held = registry.block()) {
       ListenableFuture<EnableKeyResponse> enabled = enable();
       var _ = admin.describe(key);

@@ -93,7 +93,8 @@ public enum ErrorReason {
   /// authority, or too many calls wait for check values of keys. Send fewer requests.
   TOKEN_BUSY,
   /// The queue of the registry is full, or the caller's principal has its maximum number of
-  /// registry calls in flight. Send fewer requests.
+  /// registry calls in flight, or it has named too many keys that do not exist or that it may not
+  /// use. Send fewer requests.
   REGISTRY_BUSY,
   /// The deadline of the daemon or of this client passed before the answer.
   DEADLINE_EXCEEDED,
