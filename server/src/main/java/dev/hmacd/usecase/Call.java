@@ -8,6 +8,7 @@ import java.lang.invoke.VarHandle;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -145,9 +146,13 @@ public final class Call {
                 authorization.isCurrent()
                     ? CompletableFuture.completedFuture(authorization)
                     : authorization.renew());
-    return renewed.isDone()
-        ? renewed
-        : renewed.orTimeout(Math.max(0, deadlineNanos - System.nanoTime()), TimeUnit.NANOSECONDS);
+    if (renewed.isDone()) {
+      return renewed;
+    }
+    long rest = deadlineNanos - System.nanoTime();
+    return rest <= 0
+        ? CompletableFuture.failedFuture(new TimeoutException())
+        : renewed.orTimeout(rest, TimeUnit.NANOSECONDS);
   }
 
   /// The authenticated caller.
