@@ -22,17 +22,17 @@ public final class PendingAuthentication implements Authentication {
     this.key = key;
   }
 
-  /// Runs an action when the signing key is available, or its derivation has failed. The wait for
-  /// the signing key references only the action, and not the request.
+  /// Runs an action when the signing key is available, or will not be. The wait for the signing key
+  /// references only the action, and not the request.
   public void whenReady(Runnable action, Executor executor) {
     var _ = key.whenCompleteAsync((_, _) -> action.run(), executor);
   }
 
-  /// Verifies the signature. Blocks until the derivation of the signing key has ended. Does not
-  /// block in the action of [#whenReady].
+  /// Verifies the signature. Blocks until the wait for the signing key has ended. Does not block in
+  /// the action of [#whenReady].
   ///
   /// @return the result, never a [PendingAuthentication]
-  /// @throws CompletionException if the derivation of the signing key failed
+  /// @throws CompletionException if the read of the access key or the derivation failed
   public Authentication complete() {
     SigningKey derived;
     try {

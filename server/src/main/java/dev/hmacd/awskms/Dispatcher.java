@@ -93,7 +93,7 @@ final class Dispatcher implements HttpHandler {
   }
 
   /// Passes the caller of an authenticated request to the next step, or refuses the request. If the
-  /// signing key is not derived yet, the request continues after the derivation.
+  /// access key is not read or the signing key is not derived yet, the request continues later.
   private static void proceed(
       Authentication result,
       Exchange exchange,

@@ -44,7 +44,7 @@ final class CutPropertyTest {
     NOTHING_DROPPED,
     /// I2: a load reads its rows before its position.
     TWO_SNAPSHOTS,
-    /// I2: a load is published without a look at the changes since its start.
+    /// I2: a load is published although its entry has changed since its start.
     STALE_LOAD_PUBLISHED,
     /// I3: a reader does not compare the cut before and after.
     CUT_NOT_COMPARED,
